@@ -1,0 +1,105 @@
+"""What can be asked of a checkpoint, and what comes back: frozen values, so that equal ones are asked once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Format = Literal["auto", "chat", "plain"]
+Message = tuple[str, str]
+"""A role and a text: `("user", "Who are you?")`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What is put to a model: a text or chat messages, and how they are to be dressed.
+
+    `format="auto"` uses the checkpoint's chat template where it has one. `prefix` is the beginning of the
+    answer, put into the model's mouth.
+    """
+
+    content: str | tuple[Message, ...]
+    system: str | None = None
+    prefix: str = ""
+    format: Format = "auto"
+
+    @property
+    def text(self) -> str:
+        """The prompt as a person reads it, without a chat template."""
+        parts = [("system", self.system)] if self.system else []
+        if isinstance(self.content, str):
+            parts += [("", self.content)]
+        else:
+            parts += list(self.content)
+        body = "\n".join(f"{role}: {text}" if role else str(text) for role, text in parts)
+        return f"{body}\n{self.prefix}" if self.prefix else body
+
+
+@dataclass(frozen=True, slots=True)
+class Generate:
+    """Continue the prompt by at most `max_tokens` tokens, to the first of `stop` or the model's own end.
+
+    `draw` tells several samples of one prompt apart; it is 0 where `temperature` is.
+    """
+
+    prompt: Prompt
+    max_tokens: int = 64
+    stop: tuple[str, ...] = ()
+    temperature: float = 0.0
+    draw: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Choose:
+    """The log-likelihood of each option as a continuation of the prompt.
+
+    Options are bare texts; in plain format the engine scores `" " + option`, in chat format the option itself.
+    """
+
+    prompt: Prompt
+    options: tuple[str, ...]
+
+
+Request = Generate | Choose
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """A continuation; `ended` when the model or a stop text ended it rather than `max_tokens`."""
+
+    text: str
+    ended: bool
+    chat: bool
+    prompt_tokens: int
+    output_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Summed log-likelihoods (nats) of the options, their token counts, and the most likely next token's share.
+
+    `mass` is the probability that the next token starts one of the options, where every option is one token.
+    """
+
+    loglikelihoods: tuple[float, ...]
+    tokens: tuple[int, ...]
+    prompt_tokens: int
+    mass: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DoesNotFit:
+    """The prompt and its answer are longer than the checkpoint's context; it was not asked."""
+
+    tokens: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The engine could not answer. Never stored: it is asked again next run."""
+
+    error: str
+
+
+Response = Generated | Chosen | DoesNotFit | Failed
