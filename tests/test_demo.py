@@ -1,0 +1,179 @@
+"""The demo keeps its word: its data are what its code writes, and its checkpoints learn the gaps that it shows."""
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "examples" / "demo"))
+
+import run  # noqa: E402
+import world  # noqa: E402
+
+SAMPLES = [json.loads(line) for line in world.CLUES.read_text(encoding="utf-8").splitlines()]
+
+
+def test_the_committed_samples_are_what_the_world_writes() -> None:
+    assert world.CLUES.read_text(encoding="utf-8") == world.text()
+
+
+def test_every_fact_set_fits_exactly_one_word() -> None:
+    for word, facts in world.fact_sets():
+        fits = [
+            other for other in world.WORLD if all(world.WORLD[other][fact] == world.WORLD[word][fact] for fact in facts)
+        ]
+        assert fits == [word]
+
+
+@pytest.mark.parametrize("rendering", range(3))
+def test_different_facts_never_share_a_phrase(rendering: int) -> None:
+    for phrases in world.PHRASES.values():
+        assert len({forms[rendering] for forms in phrases.values()}) == len(phrases)
+
+
+def test_the_parts_of_the_split_share_no_fact_set() -> None:
+    parts = world.split()
+    assert Counter(len(part) for part in parts.values()) == Counter([262, 99, 459])
+    assert len(set().union(*parts.values())) == len(world.fact_sets())
+
+
+def test_every_riddle_is_told_once_in_each_rendering() -> None:
+    told = Counter((sample["riddle"], sample["dialect"]) for sample in SAMPLES)
+    assert len(SAMPLES) == 524 * 3
+    assert set(told) == {(sample["riddle"], rendering) for sample in SAMPLES for rendering in world.RENDERINGS}
+
+
+def test_a_riddle_differs_between_renderings_in_its_clue_only() -> None:
+    first: dict[str, dict[str, Any]] = {}
+    for sample in SAMPLES:
+        rest = {key: value for key, value in sample.items() if key not in {"dialect", "clue"}}
+        assert first.setdefault(sample["riddle"], rest) == rest
+
+
+def test_an_answer_is_the_letter_of_its_word_and_each_letter_is_right_equally_often() -> None:
+    assert all(sample["options"]["ABCD".index(sample["answer"])] == sample["word"] for sample in SAMPLES)
+    assert set(Counter(sample["answer"] for sample in SAMPLES).values()) == {393}
+
+
+def verdict(test: str, outcome: str, **more: Any) -> dict[str, Any]:
+    return {"test": f"suites/demo/test_demo.py::{test}", "outcome": outcome, "comparison": "<", "bound": 0.05} | more
+
+
+EACH_OUTCOME = [
+    verdict(run.WIDENING, "fail"),
+    verdict("test_a", "pass"),
+    verdict("test_b", "inconclusive"),
+    verdict("test_c", "invalid"),
+]
+
+
+def test_the_runner_is_content_with_each_outcome_and_a_shown_widening() -> None:
+    assert run.differences("aligned", EACH_OUTCOME) == []
+
+
+def test_the_runner_names_an_outcome_that_did_not_come() -> None:
+    assert run.differences("aligned", EACH_OUTCOME[:3]) == ["aligned: no verdict is invalid"]
+
+
+def test_the_runner_names_a_verdict_that_came_out_otherwise() -> None:
+    verdicts = [verdict(run.WIDENING, "pass"), verdict(run.GAP, "inconclusive")]
+    assert run.differences("aligned_fair", verdicts) == [
+        "aligned_fair: test_renderings_are_equal should be pass, it is inconclusive"
+    ]
+
+
+def test_the_runner_misses_a_test_that_did_not_run() -> None:
+    assert run.differences("aligned_fair", [verdict(run.GAP, "pass")]) == [
+        "aligned_fair: test_tuning_widens_no_gap should be pass, it is missing"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        (
+            verdict("test_a", "pass", high=0.03),
+            "pass          test_a: shown below 0.030, so < 0.05 is more than a lucky sample.",
+        ),
+        (
+            verdict("test_a", "fail", value=0.4, low=0.3),
+            "fail          test_a: measured 0.400 and shown above 0.300: < 0.05 is refuted, not merely unproven.",
+        ),
+        (
+            verdict("test_a", "inconclusive", low=0.01, high=0.09, clusters=35),
+            "inconclusive  test_a: anywhere between 0.010 and 0.090, so 35 clusters cannot tell whether it is < 0.05.",
+        ),
+        (
+            verdict("test_a", "invalid", value=0.0, guards=[{"outcome": "fail", "detail": "at chance"}]),
+            "invalid       test_a: measured 0.000, but that is no evidence for < 0.05: at chance.",
+        ),
+    ],
+    ids=lambda value: value["outcome"] if isinstance(value, dict) else "",
+)  # fmt: skip
+def test_the_runner_explains_a_verdict_with_its_numbers(given: dict[str, Any], line: str) -> None:
+    assert run.explained(given) == line
+
+
+Trained = Callable[[int, str], Path]
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """Checkpoints by seed and the rendering that `aligned` is tuned on, each trained once in a process of its own."""
+    folder = tmp_path_factory.mktemp("demo")
+
+    def train(seed: int, rendering: str) -> Path:
+        code = "import sys, pathlib, train; train.train(pathlib.Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3])"
+        where = folder / f"{rendering}-{seed}"
+        subprocess.run(
+            [sys.executable, "-c", code, where, str(seed), rendering], cwd=ROOT / "examples/demo", check=True
+        )
+        return where
+
+    return train
+
+
+def judged(checkpoints: Path, model: str, suite: Path = ROOT / "suites" / "demo") -> dict[str, dict[str, Any]]:
+    """The verdicts of a suite, by the names of its tests."""
+    report = checkpoints / f"report-{model}"
+    options = [
+        f"--model={checkpoints / model}",
+        f"--baseline={checkpoints / 'base'}",
+        f"--fairprobe-report={report}",
+        f"--fairprobe-store={checkpoints / 'store'}",
+    ]
+    subprocess.run([sys.executable, "-m", "pytest", "-p", "no:cacheprovider", suite, *options], cwd=ROOT, check=False)
+    return {run.name(each): each for each in json.loads((report / "results.json").read_text())["verdicts"]}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(4))
+def test_tuning_on_one_rendering_opens_a_gap_and_on_all_opens_none(trained: Trained, seed: int) -> None:
+    checkpoints = trained(seed, "en_us")
+    for model in run.EXPECTED:
+        verdicts = judged(checkpoints, model)
+        assert run.differences(model, list(verdicts.values())) == []
+        assert verdicts["test_wording_is_no_matter_for_toys"]["outcome"] == "inconclusive"
+        assert verdicts["test_letters_are_equal"]["outcome"] == "invalid"
+
+
+CONTROL = """
+from fairprobe import Generation, accuracy
+
+clues = Generation({data!r}, prompt="{{clue}}\\nThe word is", target="word", cluster="facts", max_tokens=3)
+
+test_tuning_widens_no_gap = accuracy(clues).change().gap("dialect", reference="en_in") < 0.05
+"""
+
+
+@pytest.mark.slow
+def test_the_gap_follows_the_rendering_that_the_tuning_used(trained: Trained, tmp_path: Path) -> None:
+    (tmp_path / "test_control.py").write_text(CONTROL.format(data=str(world.CLUES)))
+    verdicts = judged(trained(0, "en_in"), "aligned", tmp_path)
+    assert verdicts[run.WIDENING]["outcome"] == "fail"
