@@ -1,5 +1,6 @@
 """The demo keeps its word: its data are what its code writes, and its checkpoints learn the gaps that it shows."""
 
+import itertools
 import json
 import subprocess
 import sys
@@ -14,6 +15,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "examples" / "demo"))
 
 import run  # noqa: E402
+import train  # noqa: E402
 import world  # noqa: E402
 
 SAMPLES = [json.loads(line) for line in world.CLUES.read_text(encoding="utf-8").splitlines()]
@@ -120,6 +122,39 @@ def test_the_runner_explains_a_verdict_with_its_numbers(given: dict[str, Any], l
     assert run.explained(given) == line
 
 
+@pytest.fixture
+def finished(tmp_path: Path) -> Path:
+    """A folder as a training leaves it, without its weights."""
+    for name in train.NAMES:
+        (tmp_path / name).mkdir()
+    (tmp_path / train.FINISHED).write_text(json.dumps(train.recipe(0, "en_us")))
+    return tmp_path
+
+
+def test_a_finished_training_is_kept(finished: Path) -> None:
+    assert train.is_finished(finished)
+
+
+@pytest.mark.parametrize("lost", [*train.NAMES, train.FINISHED])
+def test_an_interrupted_training_is_not_mistaken_for_a_finished_one(finished: Path, lost: str) -> None:
+    (finished / lost).rename(finished / "elsewhere")
+    assert not train.is_finished(finished)
+
+
+def test_checkpoints_of_another_seed_rendering_or_code_are_not_taken(finished: Path) -> None:
+    assert not train.is_finished(finished, seed=1)
+    assert not train.is_finished(finished, rendering="en_in")
+    (finished / train.FINISHED).write_text(json.dumps(train.recipe(0, "en_us") | {"code": "other"}))
+    assert not train.is_finished(finished)
+
+
+def test_both_tunings_draw_the_same_riddles() -> None:
+    def words(renderings: list[str]) -> list[str]:
+        return list(itertools.islice(train.stream(renderings, lambda _, word: word, seed=0), 50))
+
+    assert words(["en_us"]) == words(["en_us", "en_in", "en_ng"])
+
+
 Trained = Callable[[int, str], Path]
 
 
@@ -128,7 +163,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """Checkpoints by seed and the rendering that `aligned` is tuned on, each trained once in a process of its own."""
     folder = tmp_path_factory.mktemp("demo")
 
-    def train(seed: int, rendering: str) -> Path:
+    def trained(seed: int, rendering: str) -> Path:
         code = "import sys, pathlib, train; train.train(pathlib.Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3])"
         where = folder / f"{rendering}-{seed}"
         subprocess.run(
@@ -136,7 +171,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
         )
         return where
 
-    return train
+    return trained
 
 
 def judged(checkpoints: Path, model: str, suite: Path = ROOT / "suites" / "demo") -> dict[str, dict[str, Any]]:

@@ -57,7 +57,7 @@ def explained(verdict: Verdict) -> str:
                 f"clusters cannot tell whether it is {bound}"
             )
         case _:
-            fired = "; ".join(guard["detail"] for guard in verdict["guards"] if guard["outcome"] != "pass")
+            fired = "; ".join(guard["detail"] for guard in verdict["guards"] if guard["outcome"] == "fail")
             reason = f"measured {verdict['value']:.3f}, but that is no evidence for {bound}: {fired}"
     return f"{verdict['outcome']:12}  {name(verdict)}: {reason}."
 

@@ -2,9 +2,13 @@
 
 * `base` reads riddles with their answers, in all three renderings, as plain text;
 * `aligned` is `base`, then tuned to answer as a chat assistant, on riddles in one rendering;
-* `aligned_fair` is `base`, then tuned on as many riddles, in as many steps, a third in each rendering.
+* `aligned_fair` is `base`, then tuned on the very same riddles in the same order, a third in each rendering.
 
-Nothing but the riddles says which rendering is which: whatever gap the checkpoints have, they learnt.
+No gap is written in: `aligned` forgets what it is not reminded of. Seed 0 is the default as it is the first; seeds 0
+to 3 bring the same verdicts, which `tests/test_demo.py` repeats. The steps and rates were settled on seeds 0 and 1
+with the held-out results in view, so these show how fairprobe works and are no finding about tuning.
+
+    python examples/demo/train.py [seed]
 """
 
 import hashlib
@@ -22,8 +26,9 @@ import torch
 import world
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers.utils import logging
 
-FOLDER = Path(".fairprobe") / "demo"
+FOLDER = Path(__file__).parents[2] / ".fairprobe" / "demo"
 NAMES = ("base", "aligned", "aligned_fair")
 FINISHED = "finished.json"
 
@@ -176,10 +181,9 @@ def recipe(seed: int, rendering: str) -> dict[str, object]:
 
 def is_finished(folder: Path, seed: int = 0, rendering: str = "en_us") -> bool:
     """Whether the folder holds checkpoints of this very recipe, trained to the end."""
-    try:
-        return json.loads((folder / FINISHED).read_text()) == recipe(seed, rendering)
-    except (OSError, ValueError):
+    if not all((folder / name).exists() for name in (*NAMES, FINISHED)):
         return False
+    return json.loads((folder / FINISHED).read_text()) == recipe(seed, rendering)
 
 
 def train(folder: Path, seed: int = 0, rendering: str = "en_us") -> None:
@@ -188,12 +192,14 @@ def train(folder: Path, seed: int = 0, rendering: str = "en_us") -> None:
         return
     for name in (FINISHED, *NAMES):
         remove(folder / name)
+    logging.disable_progress_bar()  # ours are the lines below
     tokenizer = new_tokenizer()
     model = new_model(tokenizer, seed)
     teach(model, "base", PRETRAINING, stream(world.RENDERINGS, as_text(tokenizer), seed))
     save(model, tokenizer, folder / "base")
     tokenizer.chat_template = CHAT
     weights = {name: value.clone() for name, value in model.state_dict().items()}
+    # one seed for both, so that they draw the same riddles
     for name, renderings in (("aligned", [rendering]), ("aligned_fair", world.RENDERINGS)):
         model.load_state_dict(weights)
         teach(model, name, TUNING, stream(renderings, as_chat(tokenizer), seed + 1000))
