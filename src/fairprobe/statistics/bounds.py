@@ -51,21 +51,25 @@ def clopper_pearson(successes: ArrayLike, n: ArrayLike, alpha: float) -> tuple[F
     return np.where(x == 0, 0.0, low), np.where(x == n, 1.0, high)
 
 
-def rate_limits(successes: FloatArray, n: FloatArray, alpha: float) -> tuple[FloatArray, FloatArray]:
-    """Clopper and Pearson's limits where a rate rests on few answers of either kind, Wilson's elsewhere."""
-    exact, score = clopper_pearson(successes, n, alpha), wilson(successes, n, alpha)
-    few = _few(successes, n)
-    return np.where(few, exact[0], score[0]), np.where(few, exact[1], score[1])
+def rate_limits(
+    successes: FloatArray, n: FloatArray, alpha: float, exact: bool = False
+) -> tuple[FloatArray, FloatArray]:
+    """Clopper and Pearson's limits where `exact` or where a rate rests on few answers of a kind, else Wilson's."""
+    sure, score = clopper_pearson(successes, n, alpha), wilson(successes, n, alpha)
+    few = exact | _few(successes, n)
+    return np.where(few, sure[0], score[0]), np.where(few, sure[1], score[1])
 
 
-def rate_p_values(successes: FloatArray, n: FloatArray, rate: float) -> tuple[FloatArray, FloatArray]:
+def rate_p_values(
+    successes: FloatArray, n: FloatArray, rate: float, exact: bool = False
+) -> tuple[FloatArray, FloatArray]:
     """P-values of the claims that a rate lies above and below `rate`: the tests that `rate_limits` inverts."""
     if not 0 < rate < 1:
         above = np.where(rate < 0, 0.0, np.where(rate == 0, successes == 0, 1.0))
         below = np.where(rate > 1, 0.0, np.where(rate == 1, successes == n, 1.0))
         return above, below
     z = (successes - n * rate) / np.sqrt(n * rate * (1 - rate))
-    few = _few(successes, n)
+    few = exact | _few(successes, n)
     above = np.where(few, stats.binom.sf(successes - 1, n, rate), stats.norm.sf(z))
     below = np.where(few, stats.binom.cdf(successes, n, rate), stats.norm.cdf(z))
     return above, below

@@ -13,14 +13,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 from scipy import optimize, stats
 
-from fairprobe.statistics.bounds import (
-    Spread,
-    gaussian,
-    largest,
-    rate_limits,
-    rate_p_values,
-    spread,
-)
+from fairprobe.statistics.bounds import Spread, gaussian, largest, rate_limits, rate_p_values, spread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -122,7 +115,7 @@ def decide(
     if question == "ratio" or (question != "gap" and not less):
         lower, upper = -upper, -lower
 
-    holds_below = less if question == "gap" else not less if question == "ratio" else True
+    holds_below = {"gap": less, "ratio": not less}.get(question, True)
     passed, failed = (is_below, is_above) if holds_below else (is_above, is_below)
     p_values = (shown.p_below, shown.p_above) if holds_below else (shown.p_above, shown.p_below)
     all_pairs = question == "gap" and reference is None
@@ -219,7 +212,7 @@ def _known(estimates: Estimates, claim: _Claim) -> Spread:
 
 
 def _judge(estimates: Estimates, claim: _Claim, alpha: float, seed: int) -> _Shown:
-    """Pointwise t limits from above, simultaneous max-t limits from shown."""
+    """Pointwise t limits from above, simultaneous max-t limits from below."""
     known = _known(estimates, claim)
     with np.errstate(divide="ignore", invalid="ignore"):
         z = (known.value - claim.threshold) / known.error
@@ -233,6 +226,7 @@ def _judge(estimates: Estimates, claim: _Claim, alpha: float, seed: int) -> _Sho
     # the draw that the largest z must reach for its p-value to be below alpha
     place = int(np.ceil(alpha * (draws + 1))) - 2
     critical = float(top[place]) if place >= 0 else np.inf
+    count = len(claim.contrasts) * (2 if claim.mirrored else 1)
     shrunk = "plus-two " if estimates.bounded else ""
     return _Shown(
         p_below=float(stats.t.cdf(z, known.freedom).max()),
@@ -240,34 +234,30 @@ def _judge(estimates: Estimates, claim: _Claim, alpha: float, seed: int) -> _Sho
         lower=_lower(known, critical),
         upper=_upper(known, alpha),
         critical=critical,
-        method=f"{shrunk}t limits, cluster-robust; below: each of {_count(claim)} contrasts at alpha, "
-        f"above: max-t over all of them from {draws} draws",
+        method=f"{shrunk}t limits, cluster-robust; one side for each of {count} contrasts, "
+        f"the other for all at once (max-t, {draws} draws)",
     )
 
 
 def _judge_rates(estimates: Estimates, claim: _Claim, alpha: float) -> _Shown:
-    """Wilson's or exact limits of each group's rate; from below at alpha over the number of groups."""
+    """Each group's rate against the threshold from one side, all together from the other (Bonferroni)."""
     n = estimates.samples.astype(np.float64)
     yes = np.rint(estimates.theta * n)
     size, sign = len(n), claim.contrasts[0, 0]
-    above, below = rate_p_values(yes, n, sign * claim.threshold)
-    one, every = rate_limits(yes, n, alpha), rate_limits(yes, n, alpha / size)
-    if sign < 0:
-        above, below = below, above
-        one, every = (-one[1], -one[0]), (-every[1], -every[0])
+    several = size > 1  # at alpha / size, Wilson's limits of nine groups err 0.11 together
+    below = rate_p_values(yes, n, sign * claim.threshold)
+    above = rate_p_values(yes, n, sign * claim.threshold, exact=several)
+    upper, lower = rate_limits(yes, n, alpha), rate_limits(yes, n, alpha / size, exact=several)
+    up, down = (1, 0) if sign > 0 else (0, 1)
     return _Shown(
-        p_below=float(below.max()),
-        p_above=min(1.0, size * float(above.min())),
-        lower=float(every[0].max()),
-        upper=float(one[1].max()),
+        p_below=float(below[up].max()),
+        p_above=min(1.0, size * float(above[down].min())),
+        lower=float((sign * lower[down]).max()),
+        upper=float((sign * upper[up]).max()),
         critical=float(stats.norm.isf(alpha / size)),
-        method="Wilson limits, exact (Clopper-Pearson) where answers of a kind are few; "
-        + ("each group at alpha, contrary at alpha over the number of groups" if size > 1 else "each at alpha"),
+        method="Wilson limits, exact (Clopper-Pearson) for few answers"
+        + (f"; one side for each group, the other exact and for all {size} at once (Bonferroni)" if several else ""),
     )
-
-
-def _count(claim: _Claim) -> int:
-    return len(claim.contrasts) * (2 if claim.mirrored else 1)
 
 
 def _upper(known: Spread, alpha: float) -> float:
@@ -289,6 +279,7 @@ def _side(limit: float, bound: float, below: bool) -> float:
 def _ratio_limits(estimates: Estimates, alpha: float, critical: float) -> tuple[float, float]:
     """The ratios up to which, and from which, the groups are shown to be closer, or further apart: (high, low)."""
 
+    # the critical value is that of the bound: it hardly moves with the ratio
     def at(ratio: float) -> Spread:
         return spread(estimates, _ratio_contrasts(len(estimates.groups), ratio))
 
