@@ -1,0 +1,265 @@
+"""What holds of every decision, whatever the data."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from fairprobe.statistics import decide, estimate, interval, subtract
+
+QUESTIONS = ("gap", "by", "ratio")
+COMPARISONS = ("<", ">")
+slow_enough = settings(max_examples=40, deadline=None, derandomize=True)
+
+
+def answers(seed, n=40, size=3, rates=(0.7, 0.5, 0.6, 0.8), per=1, shared=True):
+    """`size` groups of n clusters of `per` samples each, as arguments of `estimate`."""
+    rng = np.random.default_rng(seed)
+    base = rng.random((n, 1, 1))
+    mixed = np.where(rng.random((n, size, per)) < 0.5, base, rng.random((n, size, per)))
+    y = (mixed < np.array(rates[:size])[None, :, None]).astype(float)
+    y[0] = 1.0  # the ratio is defined
+    group = np.broadcast_to(np.arange(size)[None, :, None], y.shape)
+    cluster = np.broadcast_to(np.arange(n)[:, None, None], y.shape) + (0 if shared else n) * group
+    return y.ravel(), group.ravel(), cluster.ravel(), [*"abcd"[:size]]
+
+
+designs = st.builds(
+    answers,
+    seed=st.integers(0, 10_000),
+    n=st.integers(5, 80),
+    size=st.integers(2, 4),
+    per=st.integers(1, 3),
+    shared=st.booleans(),
+)
+
+
+@slow_enough
+@given(designs, st.sampled_from(QUESTIONS), st.sampled_from(COMPARISONS), st.floats(-0.2, 1.2), st.data())
+def test_outcome_p_values_and_limits_say_the_same(design, question, comparison, bound, data):
+    estimates = estimate(*design)
+    for t in (bound, data.draw(st.sampled_from(["low", "high", "value"]), label="bound on")):
+        at = t if isinstance(t, float) else getattr(decide(estimates, question, comparison, bound), t)
+        decision = decide(estimates, question, comparison, at)
+        # reaching the bound is contrary to `<`, and for the smallest group or ratio to `>`
+        if question == "gap" or (question == "by" and comparison == "<"):
+            below, above = decision.high < at, decision.low >= at
+        else:
+            below, above = decision.high <= at, decision.low > at
+        passed, failed = (below, above) if comparison == "<" else (above, below)
+        assert decision.low <= decision.high
+        assert (decision.outcome == "pass") == (decision.p_value_pass < 0.05) == passed
+        assert (decision.outcome == "fail") == (decision.p_value_fail < 0.05) == failed
+
+
+@slow_enough
+@given(designs, st.floats(0.01, 0.6))
+def test_two_groups_are_judged_by_two_one_sided_tests(design, bound):
+    y, group, cluster, _ = design
+    two = group < 2
+    estimates = estimate(y[two], group[two], cluster[two], ["a", "b"])
+    low, high = interval(estimates, [1, -1], 0.05)
+    decision = decide(estimates, "gap", "<", bound)
+    assert (decision.outcome == "pass") == (-bound < low and high < bound)
+    assert decision.high == pytest.approx(min(1.0, max(high, -low)))
+
+
+@slow_enough
+@given(designs, st.sampled_from(QUESTIONS), st.floats(0.02, 0.95), st.randoms(use_true_random=False))
+def test_the_order_of_samples_and_groups_changes_nothing(design, question, bound, random):
+    y, group, cluster, labels = design
+    order = random.sample(range(len(y)), len(y))
+    place = random.sample(range(len(labels)), len(labels))
+    moved = estimate(
+        y[order], np.array(place)[group][order], cluster[order], [labels[place.index(k)] for k in range(len(labels))]
+    )
+    one, other = decide(estimate(*design), question, "<", bound), decide(moved, question, "<", bound)
+    assert other.outcome == one.outcome
+    numbers = [(d.value, d.low, d.high, d.p_value_pass, d.p_value_fail) for d in (one, other)]
+    assert numbers[0] == pytest.approx(numbers[1], abs=1e-9, nan_ok=True)
+
+
+@slow_enough
+@given(designs, st.integers(2, 5))
+def test_repeated_answers_of_a_cluster_leave_the_errors_unchanged(design, times):
+    y, group, cluster, labels = design
+    repeated = estimate(*(np.repeat(column, times) for column in (y, group, cluster)), labels)
+    assert repeated.covariance == pytest.approx(estimate(*design).covariance, abs=1e-12)
+
+
+@slow_enough
+@given(st.integers(0, 1000), st.integers(2, 5), st.booleans())
+def test_repeated_answers_of_lone_samples_leave_the_limits_unchanged(seed, times, shared):
+    y, group, cluster, labels = answers(seed, shared=shared)
+    repeated = estimate(*(np.repeat(column, times) for column in (y, group, cluster)), labels)
+    once = estimate(y, group, cluster, labels)
+    for contrast in ([1, -1, 0], [0, 0, 1], [0.8, 0, -1]):
+        assert interval(repeated, contrast, 0.05) == pytest.approx(interval(once, contrast, 0.05), abs=1e-9)
+
+
+@slow_enough
+@given(st.integers(0, 1000))
+def test_a_cluster_per_sample_is_no_cluster(seed):
+    y, group, _, labels = answers(seed)
+    free = estimate(y, group, range(len(y)), labels)
+    assert np.diag(free.covariance) == pytest.approx(free.independent)
+    assert free.covariance == pytest.approx(np.diag(np.diag(free.covariance)), abs=1e-15)
+    assert free.single
+
+
+@slow_enough
+@given(st.integers(0, 1000), st.randoms(use_true_random=False))
+def test_subtraction_matches_clusters_by_key_whatever_their_order(seed, random):
+    y, group, cluster, labels = answers(seed)
+    z = answers(seed + 1)[0]
+    order = random.sample(range(len(y)), len(y))
+    one, same = estimate(z, group, cluster, labels), estimate(z[order], group[order], cluster[order], labels)
+    first = estimate(y, group, cluster, labels)
+    direct = estimate(y - z, group, cluster, labels, low=-1, high=1)
+    for difference in (subtract(first, one), subtract(first, same)):
+        assert difference.theta == pytest.approx(direct.theta)
+        assert difference.covariance == pytest.approx(direct.covariance)
+        assert difference.independent == pytest.approx(direct.independent)
+        assert (difference.low, difference.high, difference.single) == (-1.0, 1.0, True)
+
+
+def test_metrics_of_different_samples_subtract_to_the_sum_of_variances():
+    y, group, cluster, labels = answers(5, per=2)
+    first = estimate(y, group, cluster, labels)
+    second = estimate(y, group, cluster + 1000, labels)
+    assert subtract(first, second).covariance == pytest.approx(2 * first.covariance, rel=0.02)
+    assert len(subtract(first, second).clusters) == 80
+
+
+def three(a, b, c, n=300):
+    """Three paired groups of n samples with these many right answers, in the same first clusters."""
+    y = np.concatenate([np.arange(n) < k for k in (a, b, c)]).astype(float)
+    return estimate(y, np.repeat([0, 1, 2], n), np.tile(np.arange(n), 3), ["en_us", "en_in", "en_ng"])
+
+
+def test_a_gap_names_its_two_groups():
+    decision = decide(three(200, 210, 150), "gap", "<", 0.1)
+    assert (decision.outcome, decision.between, decision.needed) == ("fail", (1, 2), None)
+    assert decision.value == pytest.approx(0.2)
+    assert decision.low > 0.1
+    assert 0 < decision.equal_groups < 0.05
+
+
+def test_a_gap_above_a_bound_swaps_the_roles_of_the_limits():
+    below, above = decide(three(200, 210, 150), "gap", "<", 0.1), decide(three(200, 210, 150), "gap", ">", 0.1)
+    assert above.outcome == "pass"
+    assert (above.low, above.high) == (below.low, below.high)
+    assert (above.p_value_pass, above.p_value_fail) == (below.p_value_fail, below.p_value_pass)
+
+
+def test_a_gap_to_a_reference_is_signed():
+    lead = decide(three(150, 200, 210), "gap", "<", 0.05, reference=0)
+    assert (lead.outcome, lead.between) == ("pass", (0, 1))
+    assert lead.value == pytest.approx(-1 / 6)
+    assert lead.high < 0
+    either = decide(three(150, 200, 210), "gap", "<", 0.05, reference=0, two_sided=True)
+    assert (either.outcome, either.between) == ("fail", (2, 0))
+    assert either.value == pytest.approx(0.2)
+    assert lead.equal_groups is either.equal_groups is None
+
+
+def test_by_must_hold_for_every_group():
+    good, bad = decide(three(200, 210, 150), "by", ">", 0.4), decide(three(200, 210, 150), "by", ">", 0.6)
+    assert (good.outcome, good.between, good.value) == ("pass", (2,), 0.5)
+    assert bad.outcome == "fail"
+    assert good.low == pytest.approx(0.4527298)  # Wilson, one-sided
+    assert decide(three(200, 210, 150), "by", "<", 0.6).between == (1,)
+
+
+def test_a_rate_of_few_answers_is_judged_exactly():
+    few = estimate([1] * 29, [0] * 29, range(29), ["a"])
+    decision = decide(few, "overall", ">", 0.9)
+    assert decision.p_value_pass == pytest.approx(0.9**29)
+    assert decision.low == pytest.approx(0.05 ** (1 / 29))
+    assert decision.between is None
+    one_wrong = estimate([0] + [1] * 99, [0] * 100, range(100), ["a"])
+    assert decide(one_wrong, "overall", ">", 0.998).p_value_fail == pytest.approx(1 - 0.998**100)
+
+
+def test_the_contrary_of_by_is_judged_exactly_for_all_groups_at_once():
+    decision = decide(three(200, 210, 150), "by", ">", 0.55)
+    assert decision.p_value_fail == pytest.approx(3 * stats.binom.cdf(150, 300, 0.55))
+    assert decision.high == pytest.approx(stats.binomtest(150, 300).proportion_ci(1 - 0.1 / 3).high)
+
+
+def test_a_ratio_is_the_smallest_over_the_largest():
+    decision = decide(three(200, 250, 225), "ratio", ">", 0.7)
+    assert (decision.outcome, decision.value, decision.between) == ("pass", pytest.approx(0.8), (1, 0))
+    assert 0.7 < decision.low < 0.8 < decision.high < 1
+    assert decide(three(200, 250, 225), "ratio", "<", 0.9).outcome == "pass"
+    assert decide(three(200, 250, 225), "ratio", ">", 0.9).outcome == "fail"
+
+
+def test_needed_clusters_would_about_decide():
+    y, group, cluster, labels = answers(3, n=100, rates=(0.6, 0.6, 0.6))
+    decision = decide(estimate(y, group, cluster, labels), "gap", "<", 0.12)
+    assert decision.outcome == "inconclusive"
+    times = -(-decision.needed // 100)
+    larger = estimate(
+        np.tile(y, times),
+        np.tile(group, times),
+        np.concatenate([cluster + 100 * k for k in range(times)]),
+        labels,
+    )
+    assert decide(larger, "gap", "<", 0.12).outcome == "pass"
+
+
+def test_no_number_of_clusters_decides_on_the_bound():
+    decision = decide(three(200, 200, 200), "by", ">", 2 / 3)
+    assert (decision.outcome, decision.needed) == ("inconclusive", None)
+
+
+def test_what_has_no_answer_is_refused():
+    one = estimate([1, 0], [0, 0], [0, 1], ["en_us"])
+    with pytest.raises(ValueError, match="a gap needs two groups; there is only en_us"):
+        decide(one, "gap", "<", 0.1)
+    with pytest.raises(ValueError, match="undefined: the largest is 0"):
+        decide(three(0, 0, 0), "ratio", ">", 0.8)
+    with pytest.raises(ValueError, match="one group, not 3"):
+        decide(three(1, 2, 3), "overall", "<", 0.8)
+    with pytest.raises(ValueError, match="reference 3"):
+        decide(three(1, 2, 3), "gap", "<", 0.8, reference=3)
+    with pytest.raises(ValueError, match="bound must be finite"):
+        decide(three(1, 2, 3), "gap", "<", float("nan"))
+
+
+def test_constant_values_without_ends_are_judged_as_they_are():
+    flat = estimate(
+        [2.0] * 20 + [1.0] * 20, [0] * 20 + [1] * 20, [*range(20)] * 2, ["a", "b"], low=-np.inf, high=np.inf
+    )
+    assert decide(flat, "gap", "<", 1.5).outcome == "pass"
+    assert decide(flat, "gap", "<", 0.5).outcome == "fail"
+    assert decide(flat, "gap", "<", 1.0).p_value_pass == 1.0
+
+
+def test_a_hundred_groups_are_judged_in_moderate_memory_and_time():
+    rng = np.random.default_rng(0)
+    y = (rng.random((60, 122)) < 0.5).astype(float)
+    large = estimate(y.ravel(), np.tile(np.arange(122), 60), np.repeat(np.arange(60), 122), range(122))
+    decision = decide(large, "gap", "<", 0.1)
+    assert decision.outcome == "inconclusive"
+    assert decision.value == pytest.approx(decision.equal_groups, abs=0.1)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_false_alarms_and_false_passes_are_rare(shared):
+    rng = np.random.default_rng(1)
+    runs, n = 300, 60
+    alarms = passes = 0
+    for seed in range(runs):
+        y = (rng.random((n, 3)) < (0.5, 0.5, 0.5)).astype(float).ravel()
+        group, cluster = np.tile([0, 1, 2], n), np.repeat(np.arange(n), 3) if shared else np.arange(3 * n)
+        equal = estimate(y, group, cluster, ["a", "b", "c"])
+        alarms += decide(equal, "gap", "<", 1e-9, seed=seed).outcome == "fail"
+        y = (rng.random((n, 3)) < (0.75, 0.6, 0.45)).astype(float).ravel()
+        ends = estimate(y, group, cluster, ["a", "b", "c"])
+        passes += decide(ends, "gap", "<", 0.3, seed=seed).outcome == "pass"
+    assert stats.binomtest(alarms, runs, 0.05, alternative="greater").pvalue > 0.01
+    assert stats.binomtest(passes, runs, 0.05, alternative="greater").pvalue > 0.01
+    assert max(alarms, passes) / runs < 0.08
