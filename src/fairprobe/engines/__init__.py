@@ -1,0 +1,92 @@
+"""Engines answer requests: one small protocol, and the entry points by which an engine is found by name.
+
+Importing this package loads neither torch nor transformers; `open_engine` loads the one that is named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Protocol
+
+from fairprobe.engines.checkpoints import Checkpoint, resolve
+from fairprobe.engines.tokens import Encoded
+from fairprobe.errors import EngineError
+from fairprobe.requests import DoesNotFit, Request, Response
+
+__all__ = ["Checkpoint", "Encoded", "Engine", "open_engine", "resolve"]
+
+GROUP = "fairprobe.engines"
+DEFAULT = "transformers"
+EXTRAS = {"transformers": "transformers"}
+"""Our own engines and the extra of fairprobe that brings what each of them imports."""
+
+
+class Engine(Protocol):
+    """What answers the requests put to one checkpoint."""
+
+    @property
+    def numerics(self) -> str:
+        """What else than the checkpoint's content changes its numbers, as one line; known without its weights.
+
+        It goes into the store's key: engine, dtype, kind of device, chat template, arguments that matter.
+        """
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """The work done since the engine was opened.
+
+        `forward_calls`, `prefill_tokens` (really computed, without padding), `padded_tokens`, `head_rows` and
+        `output_tokens`.
+        """
+
+    def encode(self, request: Request) -> Encoded | DoesNotFit:
+        """The tokens of a request, or that they do not fit; needs no weights."""
+
+    def encode_all(self, requests: Sequence[Request]) -> list[Encoded | DoesNotFit]:
+        """The tokens of many requests, in their order: faster than one by one; needs no weights."""
+
+    def answers(self, requests: Sequence[Request]) -> Iterator[tuple[Request, Response]]:
+        """Each distinct request with its response, as batches finish and in any order.
+
+        The weights are loaded when the first request is put to them.
+        """
+
+    def describe(self) -> dict[str, Any]:
+        """Name, version, device, dtype and arguments, as plain JSON."""
+
+    def close(self) -> None:
+        """Free the weights; a closed engine still encodes, and loads them again when asked again."""
+
+
+def open_engine(
+    name: str, checkpoint: Checkpoint, arguments: Mapping[str, str], template_arguments: Mapping[str, str]
+) -> Engine:
+    """The engine called `name` for a checkpoint, with the `KEY=VALUE` arguments the user gave.
+
+    Raises `EngineError` where there is no such engine, where what it imports is not installed, and where it does not
+    know an argument.
+    """
+    wanted = DEFAULT if name == "auto" else name
+    opener = _load(_found(wanted))
+    engine: Engine = opener.open(checkpoint, arguments, template_arguments)
+    return engine
+
+
+def _found(name: str) -> EntryPoint:
+    installed = {entry.name: entry for entry in entry_points(group=GROUP)}
+    if name not in installed:
+        msg = f"there is no engine {name!r}; installed are: auto, {', '.join(sorted(installed))}"
+        raise EngineError(msg)
+    return installed[name]
+
+
+def _load(entry: EntryPoint) -> Any:
+    try:
+        return entry.load()
+    except ImportError as error:
+        missing = error.name or str(error)
+        extra = EXTRAS.get(entry.name)
+        step = f"pip install 'fairprobe[{extra}]'" if extra else f"install what {entry.value} imports"
+        msg = f"the engine {entry.name!r} needs {missing}, which cannot be imported: {step}"
+        raise EngineError(msg) from error

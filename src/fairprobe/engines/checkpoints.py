@@ -1,0 +1,296 @@
+"""A checkpoint is found by folder or hub id, and is known by its content: a sha256 over every file that is read.
+
+Nothing here loads weights, and nothing ever reads a pickle.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import hashlib
+import json
+import os
+import re
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+
+from fairprobe.errors import EngineError, NoCheckpoint
+
+CONFIG_FILES = ("config.json", "generation_config.json")
+TOKENIZER_FILES = (
+    "added_tokens.json", "chat_template*", "additional_chat_templates/*.jinja", "merges.txt", "*.model",
+    "special_tokens_map.json", "tekken.json", "*.tiktoken", "tokenizer*", "vocab*",
+)  # fmt: skip
+WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
+ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+DOWNLOADED = (*CONFIG_FILES, *TOKENIZER_FILES, "model*.safetensors", INDEX, ADAPTER_CONFIG, ADAPTER_WEIGHTS)
+CODE_FILES = ("*.py",)
+SCHEMES = {
+    "openai": "servers are asked by the engine 'openai', which comes later; name a folder or a hub id",
+    "recorded": "recorded answers are read by Recorded tasks and have no weights to load",
+}
+HUB_ID = re.compile(r"(?P<id>[\w.-]+(?:/[\w.-]+)?)(?:@(?P<revision>[^@\s]+))?")
+SETTLED = 2.0
+"""Seconds after which a file's time stamp tells a later change from the one that was hashed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A checkpoint on this machine: where its files lie, and the sha256 of all that is read of them.
+
+    `role` is what it is to the run (`model`, `baseline`, the name of a judge); `adapter` the folder of a LoRA adapter
+    to be put on the weights in `path`. The same content in another place has the same fingerprint.
+    """
+
+    role: str
+    name: str
+    path: Path
+    revision: str | None
+    fingerprint: str
+    adapter: Path | None = None
+
+    @property
+    def tokenizer(self) -> Path:
+        """The folder whose tokenizer and chat template count: the adapter's where it brings its own."""
+        return self.adapter if self.adapter and _has_tokenizer(self.adapter) else self.path
+
+
+def resolve(spec: str, role: str, arguments: Mapping[str, str] | None = None, cache: Path | None = None) -> Checkpoint:
+    """The checkpoint that `spec` names: a folder, or a hub id with an optional `@revision`.
+
+    A folder (or hub id) may be an adapter that names its base. Of the engine's `arguments` three count: `adapter`, a
+    folder or hub id put on the *model*, never on its baseline; `revision`, for hub ids without one; and
+    `trust_remote_code`. `cache` is a JSON file in which hashes of unchanged files are kept.
+
+    Raises `NoCheckpoint` where there is nothing by that name or the files are not all there, `EngineError` where
+    they are and cannot be used.
+    """
+    arguments = arguments or {}
+    patterns = DOWNLOADED + (CODE_FILES if arguments.get("trust_remote_code", "").lower() == "true" else ())
+    place = _find(spec, arguments.get("revision"), patterns)
+    named = arguments.get("adapter") if role == "model" else None
+    adapter: Path | None = None
+    base = place
+    if (place.path / ADAPTER_CONFIG).is_file():
+        if named:
+            msg = f"{spec} is an adapter itself; adapter={named} cannot be put on top of it"
+            raise EngineError(msg)
+        adapter, base = place.path, _base_of(place.path, patterns)
+    elif named:
+        adapter = _find(named, None, patterns).path
+    files = list(_files(base.path, patterns))
+    if adapter:
+        files += [(f"adapter/{name}", file) for name, file in _adapter_files(adapter)]
+    name = f"{place.name}+{adapter.name}" if named and adapter else place.name
+    return Checkpoint(role, name, base.path, place.revision, _fingerprint(files, cache), adapter)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    name: str
+    path: Path
+    revision: str | None = None
+
+
+def _find(spec: str, revision: str | None, patterns: tuple[str, ...]) -> _Place:
+    if not spec.strip():
+        msg = "a checkpoint is named by a folder or a hub id; the name given is empty"
+        raise NoCheckpoint(msg)
+    scheme, colon, _ = spec.partition(":")
+    if colon and scheme in SCHEMES:
+        msg = f"{spec}: {SCHEMES[scheme]}"
+        raise EngineError(msg)
+    folder = Path(spec).expanduser()
+    if folder.is_dir():
+        return _Place(folder.resolve().name, folder.resolve())
+    if folder.is_file():
+        msg = f"{folder.resolve()} is a file; name the folder that holds it: {folder.resolve().parent}"
+        raise NoCheckpoint(msg)
+    hub = HUB_ID.fullmatch(spec)
+    # a path with an existing parent is a misspelt folder: its name is nothing to send over the network
+    local = spec.startswith((".", "~", os.sep)) or ("/" in spec and folder.parent.is_dir())
+    if hub is None or (local and not hub["revision"]) or spec.startswith((".", "~", os.sep)):
+        raise NoCheckpoint(_missing(folder))
+    return _download(hub["id"], hub["revision"] or revision, patterns, folder)
+
+
+def _missing(folder: Path) -> str:
+    wanted = folder.absolute()
+    parent = next(path for path in wanted.parents if path.is_dir())
+    names = sorted(entry.name for entry in parent.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    near = difflib.get_close_matches(wanted.relative_to(parent).parts[0], names, n=3) or names[:5]
+    there = f"{parent} holds {', '.join(near)}" if near else f"{parent} holds no folders"
+    return f"there is no folder {wanted}; {there}"
+
+
+def _download(name: str, revision: str | None, patterns: tuple[str, ...], folder: Path) -> _Place:
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError as error:
+        msg = f"{_missing(folder)}; to look for {name!r} on the hub: pip install 'fairprobe[transformers]'"
+        raise NoCheckpoint(msg) from error
+    try:
+        path = Path(snapshot_download(name, revision=revision, allow_patterns=list(patterns)))
+    except Exception as error:  # the hub's errors, and those of every layer under it
+        at = f"{name}@{revision}" if revision else name
+        msg = f"{_missing(folder)}; and the hub gives no {at}: {type(error).__name__}: {first_line(error)}"
+        raise NoCheckpoint(msg) from error
+    return _Place(name, path, path.name)
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, without the pages that libraries add to it."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+def _base_of(adapter: Path, patterns: tuple[str, ...]) -> _Place:
+    if (adapter / WEIGHTS).is_file() or (adapter / INDEX).is_file():
+        msg = (
+            f"{adapter} holds both full weights and {ADAPTER_CONFIG}, so it does not say which are meant; move the "
+            f"adapter to a folder of its own, or delete {ADAPTER_CONFIG}"
+        )
+        raise EngineError(msg)
+    config = _read(adapter / ADAPTER_CONFIG)
+    base, revision = str(config.get("base_model_name_or_path") or ""), config.get("revision")
+    # a relative base is meant from where one stands, or from the adapter it came with
+    beside = adapter / base
+    try:
+        return _find(str(beside) if base and beside.is_dir() else base, str(revision) if revision else None, patterns)
+    except (NoCheckpoint, EngineError) as error:
+        msg = (
+            f"{adapter} is an adapter for {base!r}, which cannot be had ({error}); name the base yourself: "
+            f"--model=BASE --fairprobe-engine-arg adapter={adapter}"
+        )
+        raise NoCheckpoint(msg) from error
+
+
+def _read(file: Path) -> dict[str, object]:
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        msg = f"{file} cannot be read as JSON: {error}"
+        raise NoCheckpoint(msg) from error
+    if not isinstance(content, dict):
+        msg = f"{file} should hold a JSON object; it holds {content!r:.40}"
+        raise NoCheckpoint(msg)
+    return content
+
+
+def _files(folder: Path, patterns: tuple[str, ...]) -> Iterator[tuple[str, Path]]:
+    """The files of a checkpoint that are read, by name."""
+    if not (folder / "config.json").is_file():
+        msg = f"{folder} is no checkpoint: it has no config.json. {_holds(folder)}"
+        raise NoCheckpoint(msg)
+    weights = _weights(folder)
+    code = CODE_FILES if CODE_FILES[0] in patterns else ()
+    yield from _matching(folder, CONFIG_FILES + TOKENIZER_FILES + code)
+    yield from ((name, folder / name) for name in weights)
+
+
+def _weights(folder: Path) -> list[str]:
+    """The names of the weight files, an index included, that transformers would read."""
+    if (folder / WEIGHTS).is_file():
+        return [WEIGHTS]
+    if (folder / INDEX).is_file():
+        shards = _read(folder / INDEX).get("weight_map")
+        names = sorted({str(name) for name in shards.values()}) if isinstance(shards, dict) else []
+        lacking = [name for name in names if not (folder / name).is_file()]
+        if lacking or not names:
+            msg = f"{folder}: {INDEX} names {len(names)} files; missing: {', '.join(lacking) or 'all'}"
+            raise NoCheckpoint(msg)
+        return [INDEX, *names]
+    if pickles := sorted(path.name for path in folder.glob("*.bin")):
+        msg = (
+            f"{folder} holds its weights as pickles ({', '.join(pickles[:3])}), which can run code and are never read; "
+            "convert them with model.save_pretrained(folder), which writes safetensors"
+        )
+        raise EngineError(msg)
+    msg = f"{folder} has no weights: neither {WEIGHTS} nor {INDEX}. {_holds(folder)}"
+    raise NoCheckpoint(msg)
+
+
+def _holds(folder: Path) -> str:
+    names = sorted(entry.name + "/" * entry.is_dir() for entry in folder.iterdir())
+    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+    inner = [entry.parent.name for entry in sorted(folder.glob("*/config.json"))]
+    step = f"; did you mean {folder / inner[-1]}?" if inner else ""
+    return f"It holds {', '.join(names[:8]) or 'nothing'}{more}{step}"
+
+
+def _adapter_files(folder: Path) -> Iterator[tuple[str, Path]]:
+    for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS):
+        if not (folder / name).is_file():
+            msg = f"{folder} is no adapter in safetensors: it has no {name}. {_holds(folder)}"
+            raise NoCheckpoint(msg)
+        yield name, folder / name
+    if _has_tokenizer(folder):
+        yield from _matching(folder, TOKENIZER_FILES)
+
+
+def _has_tokenizer(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer_config.json", "tokenizer.model"))
+
+
+def _matching(folder: Path, patterns: tuple[str, ...]) -> Iterator[tuple[str, Path]]:
+    for path in sorted([*folder.glob("*"), *folder.glob("additional_chat_templates/*")]):
+        name = path.relative_to(folder).as_posix()
+        deep = "/" in name
+        if path.is_file() and any(fnmatch(name, pattern) for pattern in patterns if deep == ("/" in pattern)):
+            yield name, path
+
+
+def _fingerprint(files: list[tuple[str, Path]], cache: Path | None) -> str:
+    known = _known(cache)
+    seen: dict[str, list[object]] = {}
+    lines = []
+    for name, path in sorted(files):
+        key, stamp = str(path.resolve()), _stamp(path)
+        digest = known.get(key, [None])[-1] if known.get(key, [])[:-1] == stamp else None
+        if not isinstance(digest, str):
+            digest = _sha256(path)
+            # a file written a moment ago could change again within the clock's tick
+            if _stamp(path) != stamp or time.time() - path.stat().st_mtime < SETTLED:
+                stamp = []
+        if stamp:
+            seen[key] = [*stamp, digest]
+        lines.append(f"{name}\0{digest}\n")
+    if cache and any(known.get(key) != entry for key, entry in seen.items()):
+        _keep(cache, {**known, **seen})
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _stamp(path: Path) -> list[object]:
+    stat = path.stat()
+    return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _known(cache: Path | None) -> dict[str, list[object]]:
+    # a cache that cannot be read is an empty one
+    with contextlib.suppress(OSError, ValueError):
+        content = json.loads(cache.read_text(encoding="utf-8")) if cache else {}
+        if isinstance(content, dict):
+            return {key: entry for key, entry in content.items() if isinstance(entry, list)}
+    return {}
+
+
+def _keep(cache: Path, entries: Mapping[str, list[object]]) -> None:
+    # neither a full disk nor a folder that is read-only stops a run: it hashes again next time
+    with contextlib.suppress(OSError):
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=cache.parent, prefix=cache.name, suffix=".part")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                json.dump(entries, file)
+            Path(name).replace(cache)
+        except OSError:
+            Path(name).unlink(missing_ok=True)
+            raise

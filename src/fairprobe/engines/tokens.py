@@ -1,0 +1,252 @@
+"""The one place that tokenises: a request becomes token ids, or does not fit; no weights are needed.
+
+A continuation is scored as the tokens of the *joint* text. Where the tokenizer merges across the end of the prompt,
+the boundary moves back to the first token on which the prompt alone and any of the joint texts differ, for all options
+of a request alike: each option is then scored as P(end of the prompt + option | the rest of the prompt), so that the
+options stay comparable, and `Encoded.moved` counts the tokens.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fairprobe.engines.checkpoints import first_line
+from fairprobe.errors import EngineError
+from fairprobe.requests import Choose, DoesNotFit, Generate, Prompt, Request
+
+Ids = tuple[int, ...]
+FAR = 10**9
+"""A tokenizer's `model_max_length` above this says that it knows none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """The token ids of a prompt and of each option after it, the beginning-of-text token included in the prompt.
+
+    `chat` says whether the chat template was applied; `moved` how many tokens of the prompt's own encoding went to
+    the continuations since an option merges with them.
+    """
+
+    prompt: Ids
+    continuations: tuple[Ids, ...] = ()
+    chat: bool = False
+    moved: int = 0
+
+
+class Tokens:
+    """A checkpoint's tokenizer and chat template, and the longest text it can read (None: no limit known)."""
+
+    def __init__(self, path: Path, template_arguments: Mapping[str, str], *, trust_remote_code: bool = False) -> None:
+        self.path = path
+        self.template_arguments = {key: _value(text) for key, text in template_arguments.items()}
+        self._tokenizer = _load(path, trust_remote_code)
+        self._lead = self._leading()
+        self._template = self._chat_template()
+
+    @property
+    def template(self) -> str | None:
+        """The sha256 of the chat template's text, or None without one."""
+        return hashlib.sha256(self._template.encode()).hexdigest() if self._template else None
+
+    @property
+    def limit(self) -> int | None:
+        """The tokenizer's own `model_max_length`, where it states one."""
+        length = getattr(self._tokenizer, "model_max_length", None)
+        return int(length) if length and length < FAR else None
+
+    @property
+    def end(self) -> int | None:
+        """The id of the tokenizer's end-of-text token."""
+        return getattr(self._tokenizer, "eos_token_id", None)
+
+    def encode(self, request: Request, context_length: int | None) -> Encoded | DoesNotFit:
+        """The token ids of one request, or that prompt and answer together exceed `context_length` tokens.
+
+        Raises `EngineError` for chat format without a template, a template that refuses the messages, an empty
+        option, and a prompt of no tokens.
+        """
+        return self.encode_all([request], context_length)[0]
+
+    def encode_all(self, requests: Sequence[Request], context_length: int | None) -> list[Encoded | DoesNotFit]:
+        """The same for many requests, in their order; every distinct text is tokenised once."""
+        with quiet():
+            dressed = [(request, *self.dress(request)) for request in requests]
+            ids = self._ids([text for _, prompt, joint, _ in dressed for text in (prompt, *joint)])
+        return [
+            _fitted(request, _split(request, ids[prompt], [ids[text] for text in joint], chat), context_length)
+            for request, prompt, joint, chat in dressed
+        ]
+
+    def dress(self, request: Request) -> tuple[str, list[str], bool]:
+        """The text of the prompt as the model reads it, the same with each option after it, and whether it is chat.
+
+        Plain: the system text and messages with a blank line between them, then the prefix after a space. Chat: the
+        template with its generation prompt, then the prefix as it is. An option follows a space, except at the very
+        beginning of a chat answer or after a chat prefix that ends in white space.
+        """
+        _check(request)
+        prompt = request.prompt
+        chat = self._is_chat(prompt)
+        text = self._chat(prompt) if chat else _plain(prompt)
+        options = request.options if isinstance(request, Choose) else ()
+        bare = chat and (not prompt.prefix or prompt.prefix[-1].isspace())
+        return text, [text + ("" if bare else " ") + option for option in options], chat
+
+    def text(self, ids: Sequence[int]) -> str:
+        """The text of generated tokens, special ones left out."""
+        return str(self._tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
+
+    def _is_chat(self, prompt: Prompt) -> bool:
+        if prompt.format == "chat" and not self._template:
+            msg = f"{self.path} has no chat template, and the prompt asks for format='chat'; use 'auto' or 'plain'"
+            raise EngineError(msg)
+        return prompt.format != "plain" and self._template is not None
+
+    def _chat(self, prompt: Prompt) -> str:
+        messages = [{"role": role, "content": text} for role, text in _messages(prompt)]
+        try:
+            text = self._tokenizer.apply_chat_template(
+                messages, tokenize=False, add_generation_prompt=True, **self.template_arguments
+            )
+        except Exception as error:  # whatever a template raises
+            roles = ", ".join(role for role, _ in _messages(prompt))
+            msg = f"the chat template of {self.path} refuses these messages ({roles}): {first_line(error)}"
+            raise EngineError(msg) from error
+        for role, content in _messages(prompt):
+            # an earlier answer may rightly lose its reasoning; an instruction or a question may lose nothing
+            if role != "assistant" and content.strip() not in text:
+                msg = f"the chat template of {self.path} leaves out or changes the {role} message {content!r:.60}"
+                raise EngineError(msg)
+        return f"{text}{prompt.prefix}"
+
+    def _ids(self, texts: Sequence[str]) -> dict[str, Ids]:
+        """Each text's tokens, with what the tokenizer's own encoding puts before a text exactly once."""
+        distinct = list(dict.fromkeys(texts))
+        if not distinct:
+            return {}
+        rows = self._tokenizer(
+            distinct, add_special_tokens=False, padding=False, truncation=False, return_attention_mask=False,
+            verbose=False,
+        )["input_ids"]  # fmt: skip
+        size = len(self._lead)
+        tuples = map(tuple, rows)
+        return {
+            text: ids if ids[:size] == self._lead else self._lead + ids
+            for text, ids in zip(distinct, tuples, strict=True)
+        }
+
+    def _leading(self) -> Ids:
+        """What the tokenizer's own encoding puts before a text: its BOS, or nothing. What it appends is left out."""
+        with quiet():
+            bare = self._tokenizer("a", add_special_tokens=False)["input_ids"]
+            own = self._tokenizer("a")["input_ids"]
+        starts = (start for start in range(len(own)) if bare and own[start : start + len(bare)] == bare)
+        return tuple(own[: next(starts, 0)])
+
+    def _chat_template(self) -> str | None:
+        if not getattr(self._tokenizer, "chat_template", None):
+            return None
+        try:
+            return str(self._tokenizer.get_chat_template())
+        except ValueError as error:
+            msg = f"{self.path}: {error}"
+            raise EngineError(msg) from error
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No warning, log line or progress bar of the libraries: users' tests may run with `-W error`."""
+    from transformers.utils import logging
+
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        logging.set_verbosity_error()
+        logging.disable_progress_bar()
+        try:
+            yield
+        finally:
+            logging.set_verbosity(level)
+            if bars:
+                logging.enable_progress_bar()
+
+
+def _load(path: Path, trust_remote_code: bool) -> Any:
+    from transformers import AutoTokenizer
+
+    try:
+        with quiet():
+            return AutoTokenizer.from_pretrained(
+                str(path), use_fast=True, local_files_only=True, trust_remote_code=trust_remote_code
+            )
+    except Exception as error:  # a missing file, a bad file, a missing package: each raises its own
+        msg = f"the tokenizer in {path} cannot be loaded: {first_line(error)}"
+        raise EngineError(msg) from error
+
+
+def _value(text: str) -> str | int | bool:
+    """A template argument as what it says it is: true, false, a whole number, or a text."""
+    if text.lower() in {"true", "false"}:
+        return text.lower() == "true"
+    try:
+        return int(text)
+    except ValueError:
+        return text
+
+
+def _messages(prompt: Prompt) -> list[tuple[str, str]]:
+    messages = [("user", prompt.content)] if isinstance(prompt.content, str) else list(prompt.content)
+    return [("system", prompt.system), *messages] if prompt.system else messages
+
+
+def _plain(prompt: Prompt) -> str:
+    text = "\n\n".join(text for _, text in _messages(prompt))
+    glued = not text or not prompt.prefix or text[-1].isspace() or prompt.prefix[0].isspace()
+    return text + ("" if glued else " ") + prompt.prefix
+
+
+def _check(request: Request) -> None:
+    if isinstance(request, Choose) and not request.options:
+        msg = f"{request!r:.100} has no options to choose from"
+        raise EngineError(msg)
+    if isinstance(request, Choose) and not all(option.strip() for option in request.options):
+        msg = f"an option is empty, which cannot be chosen: {list(request.options)} after {request.prompt.text[-60:]!r}"
+        raise EngineError(msg)
+    if isinstance(request, Generate) and request.max_tokens < 1:
+        msg = f"max_tokens should be at least 1; it is {request.max_tokens}"
+        raise EngineError(msg)
+
+
+def _split(request: Request, prompt: Ids, joint: Sequence[Ids], chat: bool) -> Encoded:
+    """The boundary all options share: the prompt's end, or the first token on which one of them differs from it."""
+    boundary = min([len(prompt), *(_shared(prompt, ids) for ids in joint)])
+    if not boundary:
+        msg = f"the prompt {request.prompt.text!r:.60} has no token before the answer; a model needs at least one"
+        raise EngineError(msg)
+    continuations = tuple(ids[boundary:] for ids in joint)
+    if not all(continuations) and isinstance(request, Choose):
+        option = request.options[continuations.index(())]
+        msg = f"the option {option!r} has no tokens of its own after {request.prompt.text[-60:]!r}"
+        raise EngineError(msg)
+    return Encoded(prompt[:boundary], continuations, chat, len(prompt) - boundary)
+
+
+def _shared(one: Ids, other: Ids) -> int:
+    """How many tokens two sequences begin with alike."""
+    if other[: len(one)] == one:
+        return len(one)
+    return next(
+        (index for index, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
+    )
+
+
+def _fitted(request: Request, encoded: Encoded, limit: int | None) -> Encoded | DoesNotFit:
+    answer = max(map(len, encoded.continuations)) if isinstance(request, Choose) else request.max_tokens
+    tokens = len(encoded.prompt) + answer
+    return encoded if limit is None or tokens <= limit else DoesNotFit(tokens, limit)

@@ -1,0 +1,94 @@
+"""Tiny real checkpoints in a folder, made in a fraction of a second: what the engine's tests ask."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+SENTENCES = (
+    "The river ran past the mill and under the old stone bridge.",
+    "She asked him where the nearest market was, and he told her.",
+    "They had been working in the field since early in the morning.",
+    "Question: Which animal says moo?\nAnswer: cow",
+    "Question: What do bees make?\nAnswer: honey",
+    "We done finished the whole job before the rain came down.",
+    "A riddle: what has hands but cannot clap? The word is clock.",
+)
+SPECIAL = ("<s>", "</s>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>")
+TEMPLATE = (
+    "{% for message in messages %}{{ '<|' + message.role + '|>' + message.content | trim + '<|end|>' }}{% endfor %}"
+    "{% if shout is defined and shout %}{{ 'LOUD' }}{% endif %}"
+    "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
+)
+
+
+def make_tokenizer(*, chat: str | bool = False, bos: bool = True, eos: bool = False) -> PreTrainedTokenizerFast:
+    """A byte-level BPE tokenizer of about 400 tokens, without a pad token.
+
+    `chat` is a template, or True for `TEMPLATE`; `bos` and `eos` say what its own encoding puts around a text.
+    """
+    raw = Tokenizer(models.BPE())
+    raw.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    raw.decoder = decoders.ByteLevel()
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    trainer = trainers.BpeTrainer(
+        vocab_size=400, special_tokens=list(SPECIAL), initial_alphabet=alphabet, show_progress=False
+    )
+    raw.train_from_iterator(SENTENCES, trainer)
+    raw.post_processor = processors.TemplateProcessing(
+        single=" ".join(["<s>"] * bos + ["$A"] + ["</s>"] * eos), special_tokens=[("<s>", 0), ("</s>", 1)]
+    )
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=raw, bos_token="<s>", eos_token="</s>")
+    if chat:
+        tokenizer.chat_template = TEMPLATE if chat is True else chat
+    return tokenizer
+
+
+def make_checkpoint(
+    folder: Path,
+    *,
+    chat: str | bool = False,
+    bos: bool = True,
+    eos: bool = False,
+    seed: int = 0,
+    context: int = 256,
+    dtype: str = "float32",
+) -> Path:
+    """Write a Llama of 60,000 seeded random weights and its tokenizer into `folder`, and give `folder` back."""
+    tokenizer = make_tokenizer(chat=chat, bos=bos, eos=eos)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=48, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4,
+        num_key_value_heads=2, max_position_embeddings=context, bos_token_id=0, eos_token_id=1,
+        initializer_range=0.3,  # far enough from uniform that a wrong mask or position shows
+    )  # fmt: skip
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = LlamaForCausalLM(config).to(getattr(torch, dtype))
+    if chat:
+        model.generation_config.eos_token_id = [1, SPECIAL.index("<|end|>")]
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def make_adapter(folder: Path, base: Path, *, seed: int = 1) -> Path:
+    """Write a LoRA adapter with seeded random weights for the checkpoint in `base` into `folder`."""
+    from peft import LoraConfig, get_peft_model
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = get_peft_model(
+            AutoModelForCausalLM.from_pretrained(base),
+            LoraConfig(r=4, target_modules=["q_proj", "v_proj"], init_lora_weights=False, task_type="CAUSAL_LM"),
+        )
+    model.save_pretrained(folder)
+    return folder
+
+
+def reference(folder: Path, **options: object) -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast]:
+    """The model and tokenizer as transformers loads them, to compare with."""
+    model = AutoModelForCausalLM.from_pretrained(folder, **options).eval()
+    return model, AutoTokenizer.from_pretrained(folder)
