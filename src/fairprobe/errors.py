@@ -32,3 +32,7 @@ class EngineError(FairprobeError, RuntimeError):
 
 class StoreError(FairprobeError, OSError):
     """The answers cannot be written or read: no room, no permission, not a store."""
+
+
+class NotShown(AssertionError):
+    """What `assert expectation` raises inside a test when the verdict is no pass; the message is its table."""

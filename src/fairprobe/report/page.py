@@ -163,9 +163,9 @@ def count(value: Any) -> str:
 
 def fact(value: Any) -> str:
     """Any recorded value as text."""
+    if value is None or value in ("", [], {}, ()):
+        return "not recorded"
     match value:
-        case None | "" | [] | {}:
-            return "not recorded"
         case bool():
             return "yes" if value else "no"
         case float():
@@ -291,7 +291,7 @@ def _bound(scale: Scale, bound: float | None, comparison: str | None) -> Bound |
 
 def _claimed(comparison: str | None, bound: float) -> str:
     signs = {">=": "\N{GREATER-THAN OR EQUAL TO}", "<=": "\N{LESS-THAN OR EQUAL TO}", None: ""}
-    return f"{signs.get(comparison, comparison)} {_signed(f'{bound:.6g}')}".strip()
+    return f"{signs.get(comparison, comparison)}\N{NO-BREAK SPACE}{_signed(f'{bound:.6g}')}".strip()
 
 
 def _signed(text: str) -> str:
@@ -353,6 +353,7 @@ class Expectation:
     value: str
     about: str
     limits: str
+    equal: str | None
     expected: str | None
     chart: Chart | None
     forest: Forest | None
@@ -378,6 +379,7 @@ def _expectation(anchor: str, verdict: Mapping[str, Any]) -> Expectation:
         value=number(value, decimals),
         about=_between(raw),
         limits=limits,
+        equal=None if (equal := finite(raw["equal_groups"])) is None else number(equal, decimals),
         expected=None if bound is None else _claimed(raw["comparison"], bound),
         chart=None if value is None else _chart(raw, decimals, f"{OUTCOMES[outcome][0]}: {claim}. {limits}"),
         forest=_forest(raw) if raw["groups"] else None,
@@ -415,7 +417,7 @@ def _limits(raw: Mapping[str, Any], low: float | None, high: float | None, decim
     sides += [f"below {number(high, decimals)}"] if high is not None else []
     if not sides:
         return "No limits: no evidence."
-    each = f"{100 * confidence:.4g} % each side" if (confidence := finite(raw["confidence"])) else ""
+    each = f"{100 * confidence:.4g}\N{NO-BREAK SPACE}% each side" if (confidence := finite(raw["confidence"])) else ""
     size = counted(int(clusters), "cluster") if (clusters := finite(raw["clusters"])) is not None else ""
     basis = ", ".join(filter(None, (each, size)))
     return f"Shown {' and '.join(sides)}" + (f" ({basis})." if basis else ".")
@@ -848,12 +850,16 @@ def _provenance(raw: Mapping[str, Any]) -> dict[str, list[tuple[str, str]]]:
         "Run": run,
         "Seconds": raw["seconds"].items(),
         "Requests": raw["requests"].items(),
+        "Rounds": [(f"round {n}", later) for n, later in enumerate(raw["rounds"], 2)],
         "Engine": raw["engine"].items(),
         "Settings": raw["settings"].items(),
         "Versions": raw["versions"].items(),
     }
     return {
-        name: [(key.replace("_", " "), count(value) if name == "Requests" else fact(value)) for key, value in rows]
+        name: [
+            (key.replace("_", " "), count(value) if name == "Requests" else "none" if value is None else fact(value))
+            for key, value in rows
+        ]
         for name, rows in tables.items()
         if list(rows)
     }
@@ -874,7 +880,7 @@ def when(moment: Any) -> str:
 
 def breakable(text: Any) -> Markup:
     """A name that may be broken after each of its parts."""
-    return Markup(re.sub(r"(?<=[_./:,(\[])(?=\w)", "<wbr>", str(escape(fact(text)))))
+    return Markup(re.sub(r"(?<=[_./:,])(?=[^\W\d])", "<wbr>", str(escape(fact(text)))))
 
 
 def _with(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,487 @@
+"""What users write, as values: a metric asked a question, compared with a bound. Nothing here is measured.
+
+`repr` of an expression is its source, so `eval(repr(e)) == e` wherever tasks are bound to their names. Equality
+and hash are structural.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+import os
+import re
+import sys
+from collections.abc import Callable, Hashable, Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from fairprobe.errors import BadExpectation
+
+if TYPE_CHECKING:
+    from fairprobe.tasks import Task
+
+Comparison = Literal["<", "<=", ">", ">="]
+Scope = Literal["population", "benchmark"]
+Mode = Literal["prove", "alarm"]
+
+judge_now: ContextVar[Callable[[Expectation], bool] | None] = ContextVar("judge_now", default=None)
+"""What `bool(expectation)` asks while a test runs; unset while tests are being collected."""
+
+
+class _Node:
+    """Equality and hash by structure; an ordering or a truth value only where it means something."""
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, numbers.Number):
+            msg = (f"{self!r} == {other!r} would silently collect nothing: no interval is ever shown to equal a number. "
+                   f"Write a bound: {self!r} > {other!r}, or on a difference: ….gap('column') < 0.05.")
+            raise BadExpectation(msg)
+        if type(other) is not type(self):
+            return NotImplemented
+        return self._parts() == other._parts()
+
+    def __hash__(self) -> int:
+        return hash((type(self).__name__, self._parts()))
+
+    def _parts(self) -> tuple[Any, ...]:
+        return tuple(getattr(self, part.name) for part in fields(self))  # type: ignore[arg-type]  # nodes are dataclasses
+
+    def __bool__(self) -> bool:
+        msg = (f"{self!r} has no bound, so it is neither true nor false. Compare it: "
+               f"test_name = {self!r} < 0.05 (or > for a value that should be high).")
+        raise BadExpectation(msg)
+
+
+@dataclass(frozen=True)
+class Waiver:
+    """A guard switched off, with the reason that the report prints."""
+
+    guard: str
+    because: str
+
+
+@dataclass(frozen=True)
+class Marked:
+    """A pytest mark as a value."""
+
+    name: str
+    args: tuple[Any, ...] = ()
+    kwargs: tuple[tuple[str, Any], ...] = ()
+
+    @classmethod
+    def of(cls, mark: Any) -> Marked:
+        """The value of `pytest.mark.slow` or `pytest.mark.xfail(reason="…")`."""
+        if not hasattr(mark, "name") or not hasattr(mark, "kwargs"):
+            msg = f"marked() takes pytest marks, as in .marked(pytest.mark.slow), not {mark!r}"
+            raise BadExpectation(msg)
+        return cls(mark.name, tuple(mark.args), tuple(sorted(mark.kwargs.items())))
+
+    def __repr__(self) -> str:
+        given = [repr(arg) for arg in self.args] + [f"{name}={value!r}" for name, value in self.kwargs]
+        return f"pytest.mark.{self.name}" + (f"({', '.join(given)})" if given else "")
+
+    def __hash__(self) -> int:
+        return hash(repr(self))
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What an expectation says of itself beside its claim; what it leaves unsaid (`None`) the run's settings say."""
+
+    confidence: float | None = None
+    scope: Scope | None = None
+    guards: tuple[Expectation, ...] = ()
+    waivers: tuple[Waiver, ...] = ()
+    reasons: tuple[str, ...] = ()
+    mode: Mode | None = None
+    marks: tuple[Marked, ...] = ()
+
+    def __str__(self) -> str:
+        at = [f"{name}={value!r}" for name in ("confidence", "scope") if (value := getattr(self, name)) is not None]
+        calls = [f".at({', '.join(at)})"] if at else []
+        calls += [f".guard({guard!r})" for guard in self.guards]
+        calls += [f".waive({waiver.guard!r}, because={waiver.because!r})" for waiver in self.waivers]
+        calls += [f".because({reason!r})" for reason in self.reasons]
+        calls += [f".mode({self.mode!r})"] if self.mode else []
+        calls += [f".marked({', '.join(map(repr, self.marks))})"] if self.marks else []
+        return "".join(calls)
+
+
+class _Refinable(_Node):
+    """Refinements stand before or after the comparison and mean the same."""
+
+    def _with(self, **terms: Any) -> Any:
+        raise NotImplementedError
+
+    @property
+    def _terms(self) -> Terms:
+        return getattr(self, "terms", Terms())
+
+    def at(self, *, confidence: float | None = None, scope: Scope | None = None) -> Any:
+        """The confidence of the verdict, and whether it speaks of samples like these or of this benchmark.
+
+        >>> (accuracy(clues).gap("dialect") < 0.05).at(confidence=0.99)
+        (accuracy(clues).gap('dialect') < 0.05).at(confidence=0.99)
+        """
+        if confidence is not None and not 0.5 < confidence < 1:
+            msg = f"confidence lies between 0.5 and 1, as in .at(confidence=0.95), not {confidence!r}"
+            raise BadExpectation(msg)
+        if scope not in {None, "population", "benchmark"}:
+            msg = f"scope is 'population' (samples like these) or 'benchmark' (these samples), not {scope!r}"
+            raise BadExpectation(msg)
+        said = {"confidence": None if confidence is None else float(confidence), "scope": scope}
+        return self._with(**{name: value for name, value in said.items() if value is not None})
+
+    def guard(self, condition: Expectation) -> Any:
+        """A condition without which a pass would be no evidence: not shown means `invalid`.
+
+        >>> (accuracy(clues).gap("dialect") < 0.05).guard(valid_rate(clues).by("dialect") > 0.98)
+        (accuracy(clues).gap('dialect') < 0.05).guard(valid_rate(clues).by('dialect') > 0.98)
+        """
+        if not isinstance(condition, Expectation):
+            msg = f"guard() takes an expectation, as in .guard(valid_rate(task).by('dialect') > 0.98), not {condition!r}"
+            raise BadExpectation(msg)
+        return self._with(guards=(*self._terms.guards, condition))
+
+    def waive(self, guard: str, *, because: str) -> Any:
+        """Let a verdict stand although this guard fires; the report prints the reason.
+
+        >>> (accuracy(clues) > 0.3).waive("above_chance", because="chance is the claim")
+        (accuracy(clues) > 0.3).waive('above_chance', because='chance is the claim')
+        """
+        if not because.strip():
+            msg = f"a waiver is printed with its reason: .waive({guard!r}, because='…')"
+            raise BadExpectation(msg)
+        return self._with(waivers=(*self._terms.waivers, Waiver(guard, because)))
+
+    def because(self, reason: str) -> Any:
+        """Why this must hold: a policy, a promise, a finding. Printed beside the verdict.
+
+        >>> (accuracy(clues) > 0.3).because("policy 3.2")
+        (accuracy(clues) > 0.3).because('policy 3.2')
+        """
+        return self._with(reasons=(*self._terms.reasons, reason))
+
+    def mode(self, mode: Mode) -> Any:
+        """`prove`: only a shown pass is green. `alarm`: only a shown fail is red.
+
+        >>> (accuracy(clues) > 0.3).mode("alarm")
+        (accuracy(clues) > 0.3).mode('alarm')
+        """
+        if mode not in {"prove", "alarm"}:
+            msg = f"mode is 'prove' (only a shown pass is green) or 'alarm' (only a shown fail is red), not {mode!r}"
+            raise BadExpectation(msg)
+        return self._with(mode=mode)
+
+    def marked(self, *marks: Any) -> Any:
+        """The same expectation with pytest marks: `.marked(pytest.mark.slow)`.
+
+        >>> import pytest
+        >>> (accuracy(clues) > 0.3).marked(pytest.mark.slow)
+        (accuracy(clues) > 0.3).marked(pytest.mark.slow)
+        """
+        return self._with(marks=(*self._terms.marks, *map(Marked.of, marks)))
+
+
+class _Comparable(_Refinable):
+    """A question becomes an expectation when it is compared with a bound."""
+
+    # a subclass's own __eq__ would otherwise take __hash__ away
+    __hash__ = _Node.__hash__
+
+    def _asked(self) -> Question:
+        raise NotImplementedError
+
+    def _with(self, **terms: Any) -> Question:
+        asked = self._asked()
+        return replace(asked, terms=replace(asked.terms, **terms))
+
+    def __lt__(self, bound: float) -> Expectation:
+        return _compare(self._asked(), "<", bound)
+
+    def __le__(self, bound: float) -> Expectation:
+        return _compare(self._asked(), "<=", bound)
+
+    def __gt__(self, bound: float) -> Expectation:
+        return _compare(self._asked(), ">", bound)
+
+    def __ge__(self, bound: float) -> Expectation:
+        return _compare(self._asked(), ">=", bound)
+
+
+class Metric(_Comparable):
+    """One number per group. Measured only once a model has responded."""
+
+    relative: ClassVar[bool] = False
+    """Whether values are differences, which have no ratio."""
+
+    __hash__ = _Node.__hash__
+
+    @property
+    def reads_baseline(self) -> bool:
+        """Whether it compares the model with its baseline."""
+        return any(isinstance(part, Change) for part in walk(self))
+
+    def where(self, **values: Hashable) -> Metric:
+        """Only the samples whose columns have these values.
+
+        >>> accuracy(clues).where(dialect="en_in")
+        accuracy(clues).where(dialect='en_in')
+        """
+        for name, value in values.items():
+            if value is None or isinstance(value, (list, tuple, set, dict, frozenset)):
+                msg = (f".where({name}={value!r}): a condition is one value of one column. "
+                       "Several values are several expectations: a dict of them names its cases.")
+                raise BadExpectation(msg)
+        return Where(self, tuple(sorted(values.items())))
+
+    def matched(self, column: str) -> Metric:
+        """Only the pairs that have a sample in every group of this column.
+
+        >>> accuracy(clues).matched("dialect").gap("dialect")
+        accuracy(clues).matched('dialect').gap('dialect')
+        """
+        return Matched(self, column)
+
+    def change(self) -> Metric:
+        """The model's value less the baseline's, on the same samples.
+
+        >>> accuracy(clues).change().gap("dialect", reference="en_us") < 0.05
+        accuracy(clues).change().gap('dialect', reference='en_us') < 0.05
+        """
+        if self.reads_baseline:
+            msg = f"{self!r} is a change already; a change of a change has no meaning here"
+            raise BadExpectation(msg)
+        return Change(self)
+
+    def gap(
+        self, *columns: str, reference: Hashable = None, two_sided: bool = False
+    ) -> Question:
+        """The largest difference between any two groups; with a reference, how far any group lies below it.
+
+        >>> accuracy(clues).gap("dialect") < 0.05
+        accuracy(clues).gap('dialect') < 0.05
+        >>> accuracy(clues).gap("dialect", reference="en_us", two_sided=True) < 0.05
+        accuracy(clues).gap('dialect', reference='en_us', two_sided=True) < 0.05
+        """
+        if two_sided and reference is None:
+            msg = f"two_sided=True needs a reference: {self!r}.gap({columns[0] if columns else 'column'!r}, reference='…', two_sided=True)"
+            raise BadExpectation(msg)
+        return Question(self, "gap", _named(self, "gap", columns), reference, two_sided)
+
+    def by(self, *columns: str) -> Question:
+        """Every group's value: the bound must hold for each.
+
+        >>> accuracy(clues).by("dialect") > 0.3
+        accuracy(clues).by('dialect') > 0.3
+        """
+        return Question(self, "by", _named(self, "by", columns))
+
+    def ratio(self, *columns: str) -> Question:
+        """The smallest group's value over the largest's, between 0 and 1.
+
+        >>> accuracy(clues).ratio("dialect") > 0.8
+        accuracy(clues).ratio('dialect') > 0.8
+        """
+        if any(part.relative for part in walk(self)):
+            msg = f"{self!r} is a difference and may be negative, so it has no ratio. Write {self!r}.gap({', '.join(map(repr, columns))}) < 0.05."
+            raise BadExpectation(msg)
+        return Question(self, "ratio", _named(self, "ratio", columns))
+
+    def __sub__(self, other: object) -> Metric:
+        return Difference(self, other) if isinstance(other, Metric) else NotImplemented
+
+    def _asked(self) -> Question:
+        return Question(self, "overall")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Measure(Metric):
+    """A named number of a task's outcomes: `accuracy(clues)`, `mean(clues, 'score')`."""
+
+    function: str
+    task: Task
+    column: str | None = None
+
+    def __repr__(self) -> str:
+        return f"{self.function}({self.task.name}{f', {self.column!r}' if self.column is not None else ''})"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Where(Metric):
+    """A metric over the samples that meet every condition."""
+
+    metric: Metric
+    conditions: tuple[tuple[str, Hashable], ...]
+
+    def __repr__(self) -> str:
+        if all(name.isidentifier() for name, _ in self.conditions):
+            given = ", ".join(f"{name}={value!r}" for name, value in self.conditions)
+        else:
+            given = f"**{dict(self.conditions)!r}"
+        return f"{_dotted(self.metric)}.where({given})"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Matched(Metric):
+    """A metric over complete pairs."""
+
+    metric: Metric
+    column: str
+
+    def __repr__(self) -> str:
+        return f"{_dotted(self.metric)}.matched({self.column!r})"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Change(Metric):
+    """The model's value less the baseline's."""
+
+    metric: Metric
+    relative: ClassVar[bool] = True
+
+    def __repr__(self) -> str:
+        return f"{_dotted(self.metric)}.change()"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Difference(Metric):
+    """One metric less another."""
+
+    left: Metric
+    right: Metric
+    relative: ClassVar[bool] = True
+
+    def __repr__(self) -> str:
+        return f"{self.left!r} - {_dotted(self.right)}"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Question(_Comparable):
+    """What is asked of a metric's values: their gap, each of them, their ratio, or the one overall."""
+
+    metric: Metric
+    kind: Literal["gap", "by", "ratio", "overall"]
+    columns: tuple[str, ...] = ()
+    reference: Hashable = None
+    two_sided: bool = False
+    terms: Terms = field(default_factory=Terms)
+
+    def __repr__(self) -> str:
+        return f"{self.plain}{self.terms}"
+
+    @property
+    def plain(self) -> str:
+        """The question without its refinements."""
+        if self.kind == "overall":
+            return _dotted(self.metric)
+        given = [repr(column) for column in self.columns]
+        given += [f"reference={self.reference!r}"] if self.reference is not None else []
+        given += ["two_sided=True"] if self.two_sided else []
+        return f"{_dotted(self.metric)}.{self.kind}({', '.join(given)})"
+
+    def change(self) -> Metric:
+        """Refused: the change of a gap is not the gap of the changes."""
+        asked = self.plain.removeprefix(_dotted(self.metric))
+        changed = f"{_dotted(self.metric)}.change()"
+        msg = (f"{self.plain}.change() is ambiguous. That alignment does not widen the gap is "
+               f"{changed}.{self.kind}({', '.join(map(repr, self.columns))}, reference='…') < 0.05; "
+               f"that no two groups' changes differ either way is {changed}{asked} < 0.05.")
+        raise BadExpectation(msg)
+
+    def _asked(self) -> Question:
+        return self
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Expectation(_Refinable):
+    """A question about a metric, a comparison and a bound: what a test states."""
+
+    question: Question
+    comparison: Comparison
+    bound: float
+    terms: Terms = field(default_factory=Terms)
+
+    def __post_init__(self) -> None:
+        _refuse_without_plugin(self)
+
+    def __repr__(self) -> str:
+        refined = str(self.terms)
+        return f"({self.claim}){refined}" if refined else self.claim
+
+    @property
+    def claim(self) -> str:
+        """The expectation without its refinements."""
+        plain = repr(self.question.metric) if self.question.kind == "overall" else self.question.plain
+        return f"{plain} {self.comparison} {self.bound!r}"
+
+    @property
+    def words(self) -> frozenset[str]:
+        """What `-k` sees: metric, task, columns and values."""
+        return frozenset(re.findall(r"\w+", repr(self))) - {"pytest", "mark"}
+
+    def _with(self, **terms: Any) -> Expectation:
+        return replace(self, terms=replace(self.terms, **terms))
+
+    def __bool__(self) -> bool:
+        judge = judge_now.get()
+        if judge is None:
+            msg = (f"{self!r} is neither true nor false before a model has responded. At module level give it a name: "
+                   f"test_name = {self!r}. A range is two expectations, test_low = … > 0.2 and test_high = … < 0.5. "
+                   f"Inside a test write: assert {self!r}.")
+            raise BadExpectation(msg)
+        return judge(self)
+
+    def __call__(self, *_: object, **__: object) -> None:
+        """Refused: a decorator or a parametrisation was put around an expectation."""
+        msg = f"{self!r} is a value, not a function. Marks are given by .marked(pytest.mark.slow); cases by a dict of expectations."
+        raise BadExpectation(msg)
+
+
+def walk(metric: Metric) -> Iterator[Metric]:
+    """A metric and every metric inside it."""
+    yield metric
+    for part in fields(metric):  # type: ignore[arg-type]  # metrics are dataclasses
+        inner = getattr(metric, part.name)
+        if isinstance(inner, Metric):
+            yield from walk(inner)
+
+
+def measures(metric: Metric) -> Iterator[Measure]:
+    """The leaves of a metric: the tasks' own numbers."""
+    return (part for part in walk(metric) if isinstance(part, Measure))
+
+
+def _compare(question: Question, comparison: Comparison, bound: object) -> Expectation:
+    if isinstance(bound, bool) or not isinstance(bound, numbers.Real) or not math.isfinite(float(bound)):
+        msg = f"{question.plain} {comparison} {bound!r}: a bound is a finite number, as in {question.plain} {comparison} 0.05"
+        raise BadExpectation(msg)
+    if question.kind == "ratio" and not 0 < float(bound) <= 1:
+        msg = f"{question.plain} {comparison} {bound!r}: a ratio of the smallest to the largest lies between 0 and 1, as in > 0.8"
+        raise BadExpectation(msg)
+    return Expectation(replace(question, terms=Terms()), comparison, float(bound), question.terms)
+
+
+def _named(metric: Metric, kind: str, columns: tuple[str, ...]) -> tuple[str, ...]:
+    if not columns or not all(isinstance(column, str) and column for column in columns):
+        msg = f"{metric!r}.{kind}() takes the names of columns, as in {metric!r}.{kind}('dialect'), not {columns!r}"
+        raise BadExpectation(msg)
+    if len(set(columns)) < len(columns):
+        msg = f"{metric!r}.{kind}{columns!r} names a column twice"
+        raise BadExpectation(msg)
+    return columns
+
+
+def _dotted(metric: Metric) -> str:
+    """A metric's source where a dot follows it."""
+    return f"({metric!r})" if isinstance(metric, Difference) else repr(metric)
+
+
+def _refuse_without_plugin(expectation: Expectation) -> None:
+    """Fail closed: under a pytest without our plugin an expectation would be collected by nobody."""
+    under_pytest = "PYTEST_VERSION" in os.environ and "_pytest" in sys.modules
+    if under_pytest and "fairprobe.pytest_plugin" not in sys.modules:
+        msg = (f"{expectation!r} would be collected by nobody: pytest runs without fairprobe's plugin. "
+               "Load it with -p fairprobe (or remove -p no:fairprobe / PYTEST_DISABLE_PLUGIN_AUTOLOAD).")
+        raise BadExpectation(msg)

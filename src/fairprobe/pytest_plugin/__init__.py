@@ -1,0 +1,104 @@
+"""The pytest face: hooks, each handing over at once. Loading it imports the standard library and pytest only."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from fairprobe.pytest_plugin import items, options, terminal
+from fairprobe.pytest_plugin.record import Record
+
+if TYPE_CHECKING:
+    from fairprobe.session import Model
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    options.add(parser)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(
+    early_config: pytest.Config, parser: pytest.Parser, args: list[str]
+) -> Generator[None, None, None]:
+    with options.short_names(early_config, parser, args):
+        yield
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[Record.KEY] = record = Record(config)
+    config.pluginmanager.register(record, "fairprobe-record")
+
+
+def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: object) -> Any:
+    return items.collect(collector, name, obj)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    Record.of(config).deselect(items)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    Record.of(session.config).plan(session.items)
+
+
+def pytest_report_collectionfinish(config: pytest.Config) -> Sequence[str]:
+    return Record.of(config).plan_lines
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    with items.judging(item):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    return items.annotated(item, (yield))
+
+
+def pytest_report_teststatus(report: pytest.TestReport) -> Any:
+    return terminal.status(report)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Generator[None, None, None]:
+    terminal.sections(terminalreporter)
+    yield
+    terminal.lines(terminalreporter)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    Record.of(session.config).finish(session)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    Record.of(node.config).prepare_worker(node)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_node_collection_finished(node: Any) -> None:
+    terminal.worker_planned(node.config)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    Record.of(node.config).hear(node)
+
+
+@pytest.fixture(scope="session")
+def model(pytestconfig: pytest.Config) -> Model:
+    """The checkpoint under test, for tests that ask it themselves: `model.generate(["…"])`."""
+    return Record.of(pytestconfig).run.role("model")
+
+
+@pytest.fixture(scope="session")
+def baseline(pytestconfig: pytest.Config) -> Model:
+    """The checkpoint that the model is compared with, for tests that ask it themselves."""
+    return Record.of(pytestconfig).run.role("baseline")
+

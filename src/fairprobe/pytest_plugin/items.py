@@ -1,0 +1,179 @@
+"""Expectations as pytest items: which names are collected, how one is run, and what its report carries."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+import unittest
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from fairprobe.errors import FairprobeError, NotShown
+from fairprobe.pytest_plugin.record import Record
+
+if TYPE_CHECKING:
+    from fairprobe.expressions import Expectation
+
+
+class ExpectationItem(pytest.Item):
+    """One expectation: asked with all others, judged alone."""
+
+    def __init__(self, *, expectation: Expectation, variable: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.expectation = expectation
+        self.variable = variable
+        self.extra_keyword_matches.update(expectation.words)
+        for mark in expectation.terms.marks:
+            self.add_marker(getattr(pytest.mark, mark.name).with_args(*mark.args, **dict(mark.kwargs)))
+
+    def setup(self) -> None:
+        """Ask everything that is planned, once; a clock on single tests does not count that."""
+        if self.config.pluginmanager.hasplugin("timeout"):
+            self.config.hook.pytest_timeout_cancel_timer(item=self)
+        Record.of(self.config).run.prepare(self)
+
+    def runtest(self) -> None:
+        """Judge the expectation; anything but a green verdict raises `NotShown` with its table."""
+        raise_unless_green(Record.of(self.config), self, self.expectation)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """A verdict and an error of ours speak for themselves; anything else is a bug and shows its traceback."""
+        if isinstance(excinfo.value, (NotShown, FairprobeError)):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Any, int | None, str]:
+        """The line of the expectation, and its source as a heading."""
+        return self.path, self._line(), repr(self.expectation)
+
+    def _line(self) -> int | None:
+        lines = self.path.read_text(encoding="utf-8").splitlines()
+        assigned = re.compile(rf"\s*{re.escape(self.variable)}\s*(:.*)?=")
+        return next((number for number, line in enumerate(lines) if assigned.match(line)), None)
+
+
+ENTRIES = pytest.StashKey[list[dict[str, Any]]]()
+
+
+def raise_unless_green(record: Record, item: pytest.Item, expectation: Expectation) -> None:
+    """Judge, keep the entry for the report, and raise or warn as the mode says."""
+    judged = record.run.judge(expectation, item.nodeid)
+    item.stash.setdefault(ENTRIES, []).append(judged.entry)
+    if judged.entry["red"]:
+        raise NotShown(judged.text)
+    if judged.entry["outcome"] != "pass" and not isinstance(item, ExpectationItem):
+        warnings.warn(pytest.PytestWarning(judged.text), stacklevel=2)
+
+
+@contextmanager
+def judging(item: pytest.Item) -> Iterator[None]:
+    """While a test runs, the truth of an expectation is its verdict."""
+    if "fairprobe.expressions" not in sys.modules:
+        yield
+        return
+    from fairprobe.expressions import judge_now
+
+    def judge(expectation: Expectation) -> bool:
+        raise_unless_green(Record.of(item.config), item, expectation)
+        return True
+
+    token = judge_now.set(judge)
+    try:
+        yield
+    finally:
+        judge_now.reset(token)
+
+
+def annotated(item: pytest.Item, report: pytest.TestReport) -> pytest.TestReport:
+    """The report with what was judged attached as plain data, so that it survives xdist."""
+    entries = item.stash.get(ENTRIES, [])
+    if isinstance(item, ExpectationItem):
+        if report.failed and report.when in {"setup", "call"} and not entries:
+            entries = [Record.of(item.config).run.error_entry(item.expectation, item.nodeid, report.longreprtext)]
+        if report.when == "call" and entries:
+            _describe(report, entries[0])
+    if entries and (report.when == "call" or report.failed):
+        for entry in entries:
+            entry["expected_failure"] = hasattr(report, "wasxfail")
+        vars(report)["fairprobe"] = entries
+        item.stash[ENTRIES] = []
+    return report
+
+
+def collect(collector: pytest.Collector, name: str, obj: object) -> Any:
+    """The items of a name in a test module or class; an error for an expectation that pytest would not collect."""
+    expressions = sys.modules.get("fairprobe.expressions")
+    if expressions is None or not isinstance(collector, (pytest.Module, pytest.Class)):
+        return None
+    if isinstance(obj, type):
+        _refuse_lost_class(collector, name, obj, expressions.Expectation)
+        return None
+    found = _expectations(name, obj, expressions, collector)
+    if not found:
+        return None
+    if not collector.funcnamefilter(name):
+        msg = (f"{collector.nodeid}: {name} = {next(iter(found.values()))!r} would not be collected, since its name does not "
+               f"begin as a test's does. Call it test_{name.strip('_')}; or put it into .guard(…) of the test that needs it.")
+        raise collector.CollectError(msg)
+    return [
+        ExpectationItem.from_parent(collector, name=name + case, expectation=expectation, variable=name)
+        for case, expectation in found.items()
+    ]
+
+
+def _expectations(name: str, obj: Any, expressions: Any, collector: pytest.Collector) -> Mapping[str, Expectation]:
+    """The expectations that a name holds, by case; raises for those in a shape that would lose them."""
+    if isinstance(obj, expressions.Expectation):
+        return {"": cast("Expectation", obj)}
+    if isinstance(obj, dict) and any(isinstance(held, expressions.Expectation) for held in obj.values()):
+        if other := [case for case, held in obj.items() if not isinstance(held, expressions.Expectation)]:
+            msg = f"{collector.nodeid}: {name}[{other[0]!r}] is no expectation but {obj[other[0]]!r:.80}"
+            raise collector.CollectError(msg)
+        return {f"[{case}]": held for case, held in obj.items()}
+    if isinstance(obj, (list, tuple, set, frozenset)) and any(isinstance(held, expressions.Expectation) for held in obj):
+        msg = (f"{collector.nodeid}: {name} is a {type(obj).__name__} of expectations, whose cases have no names. "
+               f"Write a dict: {name} = {{'en_in': {next(iter(obj))!r}, …}}")
+        raise collector.CollectError(msg)
+    if isinstance(obj, pytest.MarkDecorator) and any(isinstance(held, expressions.Expectation) for held in obj.args):
+        msg = (f"{collector.nodeid}: {name} is an expectation wrapped in a mark, which pytest would not collect. "
+               f"Write {name} = ({obj.args[0]!r}).marked(pytest.mark.{obj.name})")
+        raise collector.CollectError(msg)
+    unbound = isinstance(obj, (expressions.Metric, expressions.Question))
+    if unbound and isinstance(collector, (pytest.Module, pytest.Class)) and collector.funcnamefilter(name):
+        msg = f"{collector.nodeid}: {name} = {obj!r} has no bound, so it tests nothing. Write {name} = {obj!r} < 0.05"
+        raise collector.CollectError(msg)
+    return {}
+
+
+def _refuse_lost_class(collector: pytest.Collector, name: str, obj: type, kind: type) -> None:
+    """A class that pytest does not collect, or that unittest collects, would lose its expectations."""
+    held = [key for key, value in vars(obj).items() if isinstance(value, kind)]
+    if not held or getattr(obj, "__test__", None) is False or obj.__module__ != _module_name(collector):
+        return
+    assert isinstance(collector, (pytest.Module, pytest.Class))
+    lost = (
+        not collector.classnamefilter(name)
+        or issubclass(obj, unittest.TestCase)
+        or obj.__init__ is not object.__init__
+    )
+    if lost:
+        msg = (f"{collector.nodeid}: class {name} holds the expectation {held[0]} and would not be collected. "
+               f"Call it Test{name.removesuffix('Tests').removesuffix('Test')}, without a base class or __init__.")
+        raise collector.CollectError(msg)
+
+
+def _module_name(collector: pytest.Collector) -> str | None:
+    module = collector.getparent(pytest.Module)
+    return None if module is None else inspect.getmodule(module.obj).__name__ if inspect.ismodule(module.obj) else None  # type: ignore[union-attr]
+
+
+def _describe(report: pytest.TestReport, entry: Mapping[str, Any]) -> None:
+    """What JUnit's XML and the letters of the terminal are made of."""
+    vars(report)["fairprobe_outcome"] = entry["outcome"]
+    shown = ("outcome", "value", "low", "high", "comparison", "bound", "confidence", "clusters")
+    report.user_properties += [(f"fairprobe_{name}", str(entry[name])) for name in shown if entry[name] is not None]

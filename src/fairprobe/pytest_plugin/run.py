@@ -1,0 +1,292 @@
+"""A run of expectations under pytest: settings to a session, expectations to a plan, verdicts to entries."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import shlex
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
+
+import pytest
+from rich.console import Console
+
+from fairprobe import report
+from fairprobe.data import Files
+from fairprobe.errors import FairprobeError
+from fairprobe.expressions import Expectation
+from fairprobe.metrics import Role
+from fairprobe.plan import Plan
+from fairprobe.pytest_plugin import options
+from fairprobe.pytest_plugin.folder import report_folder
+from fairprobe.report.results import suite_facts
+from fairprobe.session import Counts, Model, Session, Settings
+from fairprobe.verdict import Defaults
+
+if TYPE_CHECKING:
+    from fairprobe.pytest_plugin.items import ExpectationItem
+
+ROLES: tuple[Role, Role] = ("model", "baseline")
+PACKAGES = ("fairprobe", "numpy", "polars", "pytest", "scipy", "torch", "transformers")
+MOST_LISTED = 12
+
+
+class Judged(NamedTuple):
+    """A verdict as plain data and as text."""
+
+    entry: dict[str, Any]
+    text: str
+
+
+class Run:
+    """One run: planned when items are collected, asked when the first is set up, judged item by item."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.settings = settings_of(config)
+        self.session = Session(self.settings, _console(config))
+        self.started = time.strftime("%Y-%m-%dT%H:%M:%S%z")
+        self.planned: Plan | None = None
+        self.counts = Counts()
+        self.rounds: list[dict[str, Any]] = []
+        self.claims = options.profile_name(config) != options.NO_CLAIM
+        self._problems: dict[Expectation, FairprobeError] = {}
+        self._asked = False
+        self._broken: FairprobeError | None = None
+        self._files: set[Path] = set()
+
+    def plan(self, items: Sequence[ExpectationItem]) -> list[str]:
+        """Plan the items' expectations, and say in lines what that will cost and what it can decide."""
+        self._refuse_folder()
+        self._files = {item.path for item in items}
+        expectations = dict.fromkeys(item.expectation for item in items)
+        for expectation in expectations:
+            try:
+                self.session.check(expectation)
+            except FairprobeError as error:
+                self._problems[expectation] = error
+        checked = [expectation for expectation in expectations if expectation not in self._problems]
+        try:
+            self.planned = self.session.plan(checked)
+            return self._lines(len(items), checked)
+        except FairprobeError as error:
+            self._broken = error
+            self.planned = Plan(tuple(checked))
+            return [f"fairprobe: {len(items)} expectations; {error}"]
+
+    def prepare(self, item: ExpectationItem) -> None:
+        """Raise what is wrong with an item's expectation; else have everything that is planned asked, once."""
+        if item.expectation in self._problems:
+            raise self._problems[item.expectation]
+        if not self._asked and self._broken is None and self.planned is not None:
+            self._asked = True
+            try:
+                self.counts = self.session.ask(self.planned)
+            except FairprobeError as error:
+                self._broken = error
+        if self._broken is not None:
+            raise self._broken
+
+    def judge(self, expectation: Expectation, test: str) -> Judged:
+        """The verdict on an expectation; one that was not planned is asked in a round of its own."""
+        if self.planned is None or expectation not in self.planned.expectations:
+            self._ask_more(expectation, test)
+        verdict = self.session.judge(expectation)
+        entry = report.entry(test, verdict, self.session.look, self.names)
+        entry["red"] = entry["red"] and self.claims
+        return Judged(entry, report.failure(entry, self._page()))
+
+    def error_entry(self, expectation: Expectation, test: str, error: str) -> dict[str, Any]:
+        """An expectation that could not be judged."""
+        return report.error_entry(test, expectation, error, self.settings.defaults, self.names)
+
+    def role(self, role: Role) -> Model:
+        """A checkpoint for tests that ask it themselves. Raises `NoCheckpoint` where none is named."""
+        self.session.checkpoint(role)
+        self.planned = self.planned or Plan()
+        return Model(self.session, role)
+
+    @property
+    def names(self) -> dict[str, str | None]:
+        """What the checkpoints are called in the report."""
+        return {role: _short(self.settings.spec(role)) for role in ROLES}
+
+    def facts(self, deselected: Counter[str], partial: bool) -> dict[str, Any]:
+        """Everything about the run beside its verdicts, as plain data."""
+        return {
+            "started": self.started,
+            "command": shlex.join(["pytest", *map(str, self.config.invocation_params.args)]),
+            "seed": self.settings.defaults.seed,
+            "complete": not partial and not deselected and self._broken is None and self.settings.limit is None,
+            "claims": self.claims,
+            "interrupted": False,
+            "profile": options.profile_name(self.config),
+            "seconds": dict(self.session.seconds),
+            "plan": {"expectations": len(self.planned.expectations) if self.planned else 0},
+            "checkpoints": [fact for role in ROLES if (fact := self._checkpoint(role))],
+            "engine": {"name": self.settings.engine, "arguments": dict(self.settings.engine_arguments),
+                       **self.session.engine_facts},
+            "suite": suite_facts(self.config.rootpath, self._files),
+            "data": list(self._data()),
+            "requests": asdict(self.counts),
+            "rounds": self.rounds,
+            "settings": {name: str(held) for name, held in options.given(self.config).items()},
+            "versions": _versions(),
+            "waivers": self._waivers(),
+            "deselected": [{"reason": reason, "count": count} for reason, count in deselected.items()],
+        }  # fmt: skip
+
+    def _ask_more(self, expectation: Expectation, test: str) -> None:
+        self.session.check(expectation)
+        plan = self.session.plan([expectation])
+        counts = self.session.ask(plan)
+        self.rounds.append({"reason": test, **asdict(counts)})
+        self.planned = Plan((*(self.planned.expectations if self.planned else ()), expectation))
+
+    def _lines(self, items: int, checked: Sequence[Expectation]) -> list[str]:
+        assert self.planned is not None
+        distinct = self.planned.distinct
+        line = f"fairprobe: {items} expectations want {self.planned.wanted} answers, {distinct} distinct"
+        if self.settings.model and self.settings.recorded("model") is None and distinct:
+            lacking = self.session.lacking(self.planned)
+            todo = sum(map(len, lacking.values()))
+            tokens = f" ({self.session.tokens(lacking)} prompt tokens)" if todo else ""
+            line += f"; {distinct - todo} are stored, {todo} to ask{tokens}"
+        hopeless = [each for each in checked if self.session.can_pass(each) is False]
+        return [
+            line,
+            *(f"fairprobe: cannot pass with so few samples, whatever is answered: {each!r}" for each in hopeless[:MOST_LISTED]),
+            *([f"fairprobe: and {len(hopeless) - MOST_LISTED} more"] if len(hopeless) > MOST_LISTED else []),
+        ]
+
+    def _refuse_folder(self) -> None:
+        """A report that cannot be written is better known before anything is asked."""
+        folder = report_folder(self.config)
+        existing = next((place for place in (folder, *folder.parents) if place.exists()), folder)
+        try:
+            if not self.config.option.collectonly:
+                folder.mkdir(parents=True, exist_ok=True)
+                probe = folder / ".writable"
+                probe.touch()
+                probe.unlink()
+        except OSError as error:
+            msg = f"fairprobe: the report folder {folder} cannot be written ({error}; {existing} exists). Choose another: --fairprobe-report=DIR"
+            raise pytest.UsageError(msg) from error
+
+    def _checkpoint(self, role: Role) -> dict[str, Any] | None:
+        spec = self.settings.spec(role)
+        if spec is None:
+            return None
+        fact = {"role": role, "name": _short(spec), "path": spec, "fingerprint": None, "revision": None, "template": None}
+        if self.settings.recorded(role) is not None:
+            return fact
+        try:
+            checkpoint = self.session.checkpoint(role)
+        except FairprobeError:
+            return fact
+        return {**fact, "fingerprint": checkpoint.fingerprint, "revision": checkpoint.revision}
+
+    def _data(self) -> Iterable[dict[str, Any]]:
+        for task, samples in self.session.tasks.items():
+            for source in samples.sources:
+                path = task.data.pattern if isinstance(task.data, Files) else source.path
+                yield {"task": task.name, "path": path, "sha256": source.sha256, "rows": source.rows,
+                       "revision": None, "licence": None}  # fmt: skip
+
+    def _waivers(self) -> list[dict[str, str]]:
+        planned = self.planned.expectations if self.planned else ()
+        return [{"expression": each.claim, **asdict(waiver)} for each in planned for waiver in each.terms.waivers]
+
+    def _page(self) -> str:
+        page = report_folder(self.config) / "index.html"
+        root = self.config.invocation_params.dir
+        return str(page.relative_to(root) if page.is_relative_to(root) else page)
+
+
+def settings_of(config: pytest.Config) -> Settings:
+    """The session's settings, from the options of this run."""
+    def folder(name: str) -> Path | None:
+        held = options.value(config, name)
+        return None if held is None else Path(config.invocation_params.dir, held)
+
+    if options.value(config, "stop") == "sequential":
+        msg = "--fairprobe-stop=sequential is not there yet; everything is asked (--fairprobe-stop=full)"
+        raise pytest.UsageError(msg)
+    return Settings(
+        model=options.single(config, "model"),
+        baseline=options.single(config, "baseline"),
+        engine=options.value(config, "engine") or "auto",
+        engine_arguments=options.pairs(config, "engine-arg"),
+        template_arguments=options.pairs(config, "template-arg"),
+        data=folder("data"),
+        store=folder("store") or config.rootpath / ".fairprobe" / "store",
+        limit=options.value(config, "limit"),
+        defaults=Defaults(
+            confidence=options.value(config, "confidence") or 0.95,
+            mode="alarm" if options.value(config, "inconclusive") == "warn" else "prove",
+            seed=options.value(config, "seed") or 0,
+            limited=options.value(config, "limit") is not None,
+        ),
+    )
+
+
+def merged(facts: Sequence[Mapping[str, Any]], entries: Sequence[Mapping[str, Any]], *, interrupted: bool) -> dict[str, Any]:
+    """The facts of several workers as those of one run: one of them asked, the others read what it wrote."""
+    first, *others = facts
+    run = {**first, "interrupted": interrupted}
+    for name in ("asked", "too_long", "prompt_tokens", "output_tokens"):
+        run["requests"] = {**run["requests"], name: sum(each["requests"][name] for each in facts)}
+    asked = run["requests"]
+    run["requests"] = {**asked, "cached": max(asked["distinct"] - asked["asked"] - asked["too_long"], 0)}
+    run["rounds"] = [entry for each in facts for entry in each["rounds"]]
+    run["engine"] = next((each["engine"] for each in facts if "version" in each["engine"]), first["engine"])
+    run["seconds"] = {name: max(each["seconds"][name] for each in facts) for name in first["seconds"]}
+    judged = {entry["test"] for entry in entries}
+    whole = all(each["complete"] for each in (first, *others)) and len(judged) >= first["plan"]["expectations"]
+    run["complete"] = whole and not interrupted and not any(entry["outcome"] == "error" for entry in entries)
+    return run
+
+
+def _short(spec: str | None) -> str | None:
+    """A checkpoint's name without the folders that it lies in."""
+    if spec is None:
+        return None
+    return spec.partition(":")[2] if spec.startswith("recorded:") else (Path(spec).name or spec)
+
+
+def _versions() -> dict[str, str]:
+    known = {"python": platform.python_version(), "platform": platform.platform()}
+    for name in PACKAGES:
+        try:
+            known[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return known
+
+
+class _Writer:
+    """pytest's own way to the terminal, which its capturing leaves open, as a file for rich."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._terminal = config.get_terminal_writer()
+
+    def write(self, text: str) -> int:
+        self._terminal.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        self._terminal.flush()
+
+    def isatty(self) -> bool:
+        return sys.__stdout__ is not None and sys.__stdout__.isatty()
+
+
+def _console(config: pytest.Config) -> Console | None:
+    if not config.pluginmanager.hasplugin("terminalreporter") or hasattr(config, "workerinput"):
+        return None
+    return Console(file=cast("IO[str]", _Writer(config)))

@@ -1,0 +1,69 @@
+"""What the terminal shows beside pytest's own: letters, sections and summary lines, and the run in one sentence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fairprobe.pytest_plugin.record import Record
+
+LETTERS = {"inconclusive": "I", "invalid": "V"}
+"""Outcomes that pytest has no category for, and their letters."""
+
+
+def status(report: pytest.TestReport) -> Any:
+    """The category, letter and word of an outcome that pytest does not know; None leaves it to pytest."""
+    outcome = getattr(report, "fairprobe_outcome", None)
+    if report.when != "call" or outcome not in LETTERS or hasattr(report, "wasxfail"):
+        return None
+    return outcome, LETTERS[outcome], (outcome.upper(), {"yellow": True})
+
+
+def sections(reporter: pytest.TerminalReporter) -> None:
+    """The tables of what was not decided or not measured, as pytest shows those of failures."""
+    if reporter.config.option.tbstyle == "no":
+        return
+    for outcome in LETTERS:
+        reports = reporter.getreports(outcome)
+        if reports:
+            reporter.write_sep("=", outcome.upper(), yellow=True)
+        for report in reports:
+            reporter.write_sep("_", report.head_line or report.nodeid, yellow=True)
+            reporter.write_line(report.longreprtext or "a warning in this mode")
+
+
+def lines(reporter: pytest.TerminalReporter) -> None:
+    """Short summary lines like those of failures, then the run in one sentence and where its page lies."""
+    _short_lines(reporter)
+    record = Record.of(reporter.config)
+    if record.complaint:
+        reporter.write_line(record.complaint, red=True)
+    if record.results is None:
+        return
+    from fairprobe import report
+
+    reporter.write_sep("=", "fairprobe")
+    reporter.write_line(report.banner(record.results))
+    if record.page is not None:
+        reporter.write_line(f"report: {record.page}")
+
+
+def worker_planned(config: pytest.Config) -> None:
+    """Print the plan that the first of xdist's workers made."""
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    for line in Record.of(config).worker_plan():
+        if reporter is not None:
+            reporter.write_line(line)
+
+
+def _short_lines(reporter: pytest.TerminalReporter) -> None:
+    shown = [(outcome, report) for outcome in LETTERS for report in reporter.getreports(outcome)]
+    if not shown or reporter.reportchars == "N":
+        return
+    if not any(reporter.getreports(category) for category in ("failed", "error")):
+        reporter.write_sep("=", "short test summary info", cyan=True, bold=True)
+    for outcome, report in shown:
+        text = report.longreprtext.partition("\n")[0]
+        width = max(reporter._tw.fullwidth - len(outcome) - len(report.nodeid) - 5, 30)
+        reporter.write_line(f"{outcome.upper()} {report.nodeid} - {text if len(text) <= width else text[: width - 1] + '…'}")

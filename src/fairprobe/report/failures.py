@@ -1,0 +1,69 @@
+"""Which samples a reader should look at first: those a group missed, beside the same question put to the others."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import numpy as np
+
+from fairprobe.expressions import Expectation
+from fairprobe.metrics import Look, Values, measured
+
+MOST = 20
+"""How many pairs, or single samples, are shown."""
+
+
+def failures(expectation: Expectation, look: Look) -> dict[str, Any]:
+    """The first missed samples of an expectation's first task, and how many there are of how many.
+
+    Samples of one pair stand together, those answered right among them, so that they can be read side by side.
+    """
+    values = measured(expectation.question.metric, look)[0]
+    part = values.parts[0]
+    score = next(iter(part.outcomes.scores.values()))
+    bounded = np.isfinite(part.outcomes.range_of(next(iter(part.outcomes.scores)))).all()
+    missed = values.kept & (score < 1) if bounded else np.zeros(len(score), dtype=bool)
+    columns = expectation.question.columns
+    chosen = _pairs(values, missed, columns) if part.outcomes.samples.pair is not None else np.flatnonzero(missed)[:MOST]
+    return {
+        "missed": int(missed.sum()),
+        "answered": int((values.kept & part.outcomes.answered).sum()),
+        "samples": [_sample(values, int(index), columns, score) for index in chosen],
+    }
+
+
+def _pairs(values: Values, missed: np.ndarray, columns: tuple[str, ...]) -> np.ndarray:
+    """The members of pairs that were missed in part; of those, the ones most split between groups first."""
+    pair = values.parts[0].outcomes.samples.pair
+    assert pair is not None
+    members: dict[Hashable, list[int]] = {}
+    for index in np.flatnonzero(values.kept):
+        members.setdefault(pair[index], []).append(int(index))
+    split = sorted(
+        (together for together in members.values() if missed[together].any()),
+        key=lambda together: (bool(missed[together].all()), str(pair[together[0]])),
+    )
+    groups = [str(row) for row in values.frame.select(columns).iter_rows()] if columns else []
+    return np.array([
+        index
+        for together in split[:MOST]
+        for index in (sorted(together, key=lambda at: groups[at]) if groups else together)
+    ], dtype=int)  # fmt: skip
+
+
+def _sample(values: Values, index: int, columns: tuple[str, ...], score: np.ndarray) -> Mapping[str, Any]:
+    outcomes = values.parts[0].outcomes
+    row = outcomes.samples.rows[index]
+    pair = outcomes.samples.pair
+    value = float(score[index])
+    return {
+        "sample": f"{values.task.name}:{index}",
+        "pair": None if pair is None else str(pair[index]),
+        "group": {name: row[name] for name in columns},
+        "prompt": outcomes.prompts[index],
+        "response": outcomes.responses[index],
+        "target": outcomes.targets[index],
+        "score": None if np.isnan(value) else value,
+        "status": str(outcomes.status[index]),
+    }

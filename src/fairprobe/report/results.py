@@ -1,0 +1,189 @@
+"""`results.json`: everything a run found, in the schema that the page, the terminal and an auditor read."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from fairprobe import __version__, statistics
+from fairprobe.errors import FairprobeError
+from fairprobe.expressions import Expectation, measures
+from fairprobe.metrics import Look
+from fairprobe.report.failures import failures
+from fairprobe.report.page import render
+from fairprobe.verdict import Claim, Defaults, Verdict
+
+SCHEMA = 1
+Entry = dict[str, Any]
+
+
+def entry(test: str, verdict: Verdict, look: Look, names: Mapping[str, str | None]) -> Entry:
+    """One verdict as plain data; `names` are the checkpoints that played model and baseline."""
+    decision = verdict.decision
+    missed = failures(verdict.expectation, look)
+    return _entry({
+        **_head(test, verdict.expectation, verdict.claim, names),
+        "outcome": verdict.outcome,
+        "red": verdict.is_red,
+        "value": decision and decision.value,
+        "low": decision and decision.low,
+        "high": decision and decision.high,
+        "between": verdict.between,
+        "p_value_pass": decision and decision.p_value_pass,
+        "p_value_fail": decision and decision.p_value_fail,
+        "needed": decision and decision.needed,
+        "equal_groups": decision and decision.equal_groups,
+        "method": decision and decision.method,
+        "range": verdict.range,
+        "samples": verdict.samples,
+        "clusters": verdict.fewest_clusters,
+        "groups": [asdict(group) for group in verdict.groups],
+        "guards": [asdict(guard) for guard in verdict.guards],
+        "caveats": verdict.caveats,
+        "failures": missed["samples"],
+        "missed": missed["missed"],
+        "answered": missed["answered"],
+        "seconds": verdict.seconds,
+        "error": None,
+    })  # fmt: skip
+
+
+def error_entry(
+    test: str, expectation: Expectation, error: str, defaults: Defaults, names: Mapping[str, str | None]
+) -> Entry:
+    """An expectation that could not be judged at all."""
+    nothing = dict.fromkeys((
+        "value", "low", "high", "between", "p_value_pass", "p_value_fail", "needed", "equal_groups", "method", "range",
+    ))  # fmt: skip
+    return _entry({
+        **_head(test, expectation, Claim.of(expectation.terms, defaults), names),
+        **nothing,
+        "outcome": "error", "red": True, "samples": 0, "clusters": 0, "groups": [], "guards": [], "caveats": [],
+        "failures": [], "missed": 0, "answered": 0, "seconds": 0.0, "error": error,
+    })  # fmt: skip
+
+
+def assemble(run: Mapping[str, Any], entries: Iterable[Entry]) -> dict[str, Any]:
+    """The whole of `results.json`: the run's facts, and its verdicts with Holm's correction over the suite."""
+    verdicts = [dict(each) for each in entries]
+    for side in ("pass", "fail"):
+        judged = [each for each in verdicts if each[f"p_value_{side}"] is not None]
+        adjusted = statistics.holm([each[f"p_value_{side}"] for each in judged])
+        for each in verdicts:
+            each[f"p_value_{side}_holm"] = None
+        for each, p_value in zip(judged, adjusted, strict=True):
+            each[f"p_value_{side}_holm"] = float(p_value)
+    results = {"schema": SCHEMA, "fairprobe": __version__, **run, "verdicts": verdicts}
+    results["release"] = _release(results)
+    return _entry(results)
+
+
+def write(folder: Path, results: Mapping[str, Any]) -> Path:
+    """Write `results.json` and `index.html`; the page's path. Raises `FairprobeError` for a folder that refuses."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _replace(folder / "results.json", json.dumps(results, indent=1, ensure_ascii=False, allow_nan=False))
+        _replace(folder / "index.html", render(results))
+    except OSError as error:
+        msg = (f"the report cannot be written to {folder}: {error}. The answers are kept: choose another folder with "
+               "--fairprobe-report=DIR and run again, nothing is asked twice.")
+        raise FairprobeError(msg) from error
+    return folder / "index.html"
+
+
+def suite_facts(root: Path, files: Iterable[Path]) -> dict[str, Any]:
+    """The commit that the tests stand at, whether they were changed since, and each file's sha256."""
+    commit = _git(root, "rev-parse", "HEAD")
+    dirty = bool(_git(root, "status", "--porcelain", "--untracked-files=no")) if commit else None
+    hashes = {_relative(file, root): sha256(file.read_bytes()).hexdigest() for file in sorted(set(files)) if file.is_file()}
+    return {"commit": commit, "dirty": dirty, "files": hashes}
+
+
+def _head(test: str, expectation: Expectation, claim: Claim, names: Mapping[str, str | None]) -> Entry:
+    question = expectation.question
+    reads_baseline = question.metric.reads_baseline
+    return {
+        "test": test,
+        "expression": repr(expectation),
+        "claim": expectation.claim,
+        "metric": " and ".join(dict.fromkeys(measure.function for measure in measures(question.metric))),
+        "question": question.kind,
+        "columns": list(question.columns),
+        "reference": None if question.reference is None else str(question.reference),
+        "model": names.get("model"),
+        "baseline": names.get("baseline") if reads_baseline else None,
+        "comparison": expectation.comparison,
+        "bound": expectation.bound,
+        "confidence": claim.confidence,
+        "scope": claim.scope,
+        "mode": claim.mode,
+        "because": list(expectation.terms.reasons),
+    }
+
+
+def _release(results: Mapping[str, Any]) -> dict[str, Any]:
+    """The sentence that a release stands on; it needs every declared claim, asked whole and judged."""
+    proving = [
+        each for each in results["verdicts"] if each["mode"] == "prove" and not each.get("expected_failure")
+    ]
+    shown = [each for each in proving if each["outcome"] == "pass"]
+    if not results.get("claims", True):
+        return {"complete": False, "sentence": "This profile makes no claim."}
+    if not results.get("complete"):
+        return {"complete": False, "sentence": "Not complete: no statement about the release can be made."}
+    if len(shown) < len(proving) or not proving:
+        return {"complete": True, "sentence": f"Not shown: {len(shown)} of {len(proving)} claims are."}
+    level = 1 - min(each["confidence"] for each in proving)
+    return {
+        "complete": True,
+        "sentence": f"All {len(proving)} claims are shown; if any of them were false, this would be said with a "
+                    f"probability of at most {level:.3g}.",
+    }  # fmt: skip
+
+
+def _entry(value: Mapping[str, Any]) -> Entry:
+    """A mapping as plain data."""
+    return {str(name): _plain(held) for name, held in value.items()}
+
+
+def _plain(value: Any) -> Any:
+    """Plain float, int, str, bool, None, list and dict: it survives JSON and xdist."""
+    if isinstance(value, Mapping):
+        return _entry(value)
+    if isinstance(value, (str, bool)) or value is None:
+        return str(value) if isinstance(value, str) else value
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, Sequence) and not isinstance(value, bytes):
+        return [_plain(held) for held in value]
+    return _plain(value.item()) if hasattr(value, "item") else str(value)
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True, timeout=10
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def _relative(file: Path, root: Path) -> str:
+    return file.relative_to(root).as_posix() if file.is_relative_to(root) else str(file)

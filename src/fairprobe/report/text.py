@@ -1,0 +1,95 @@
+"""What a terminal shows: a verdict that reads from the top, and the run in one sentence."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+WORDS = {
+    "pass": "shown", "fail": "shown not to hold", "inconclusive": "not decided", "invalid": "not measured",
+    "error": "not judged",
+}  # fmt: skip
+MOST_GROUPS = 12
+
+
+def failure(entry: Mapping[str, Any], page: str) -> str:
+    """Why a verdict is no pass: the value and its limits, the groups, the guards that fired, where to look."""
+    lines = [_headline(entry), *_groups(entry), *_guards(entry)]
+    if entry["outcome"] == "inconclusive":
+        lines.append(_needed(entry))
+    missed = f"{entry['missed']} of {entry['answered']} samples missed  " if entry["missed"] else ""
+    lines.append(f"  {missed}{page}#{anchor(entry['test'])}")
+    return "\n".join(lines)
+
+
+def banner(results: Mapping[str, Any]) -> str:
+    """The run in one sentence."""
+    counts = Counter(each["outcome"] for each in results["verdicts"])
+    said = ", ".join(f"{counts[name]} {word}" for name, word in WORDS.items() if counts[name]) or "nothing judged"
+    left = sum(each["count"] for each in results.get("deselected", []))
+    return f"{said}{f', {left} deselected' if left else ''}. {results['release']['sentence']}"
+
+
+def anchor(test: str) -> str:
+    """The place of a test on the page."""
+    name = test.rpartition("::")[2]
+    return "".join(mark if mark.isalnum() or mark in "_-." else "-" for mark in name).strip("-")
+
+
+def number(value: float | None) -> str:
+    """A number as people write it, or that there is none.
+
+    >>> number(0.12345), number(None)
+    ('0.123', 'no evidence')
+    """
+    return "no evidence" if value is None else f"{value:.3f}" if abs(value) < 10 else f"{value:.4g}"
+
+
+def _headline(entry: Mapping[str, Any]) -> str:
+    expected = f"expected {entry['comparison']} {entry['bound']:g}"
+    question = entry["claim"].removesuffix(f" {entry['comparison']} {entry['bound']!r}")
+    if entry["value"] is None:
+        why = entry["error"] or "; ".join(entry["caveats"]) or "there is no evidence"
+        return f"{question} was not measured: {why}; {expected}"
+    limits = f"shown above {number(entry['low'])} and below {number(entry['high'])}"
+    evidence = f"({100 * entry['confidence']:.4g} % each side, {entry['clusters']} clusters)"
+    return f"{question} is {number(entry['value'])}, {limits} {evidence}, {expected}: {WORDS[entry['outcome']]}"
+
+
+def _groups(entry: Mapping[str, Any]) -> list[str]:
+    groups: Sequence[Mapping[str, Any]] = entry["groups"]
+    if not groups:
+        return []
+    rows = [[*map(str, group["group"].values()), number(group["value"]), str(group["samples"])] for group in groups]
+    worst = sorted(range(len(rows)), key=lambda place: _sort_key(groups[place], entry))[:MOST_GROUPS]
+    table = [[*entry["columns"], entry["metric"] or "value", "n"], *(rows[place] for place in worst)]
+    widths = [max(len(row[place]) for row in table) for place in range(len(table[0]))]
+    labels = len(entry["columns"])
+    lines = [
+        "  " + "  ".join(
+            cell.ljust(width) if place < labels else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in table
+    ]  # fmt: skip
+    hidden = len(groups) - len(worst)
+    return [*lines, f"  and {hidden} more groups"] if hidden else lines
+
+
+def _sort_key(group: Mapping[str, Any], entry: Mapping[str, Any]) -> float:
+    """The groups that speak most against the claim first."""
+    value: float | None = group["value"]
+    if value is None:
+        return float("-inf")
+    return -value if entry["question"] in {"by", "overall"} and entry["comparison"] in {"<", "<="} else value
+
+
+def _guards(entry: Mapping[str, Any]) -> list[str]:
+    return [f"  guard {each['name']}: {each['detail']}" for each in entry["guards"] if each["outcome"] == "fail"]
+
+
+def _needed(entry: Mapping[str, Any]) -> str:
+    if entry["needed"] is None:
+        return "  no number of samples like these would decide it: the value lies at the bound"
+    return f"  about {entry['needed']} clusters like these would decide it; there are {entry['clusters']}"

@@ -1,0 +1,378 @@
+"""Answers a plan and judges it: reads samples, asks each checkpoint once, keeps what it said, gives verdicts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import polars as pl
+from filelock import FileLock
+
+from fairprobe import plan as planning
+from fairprobe.engines import Engine, open_engine
+from fairprobe.engines.checkpoints import Checkpoint, resolve
+from fairprobe.errors import BadExpectation, FairprobeError, NoCheckpoint
+from fairprobe.expressions import Expectation, Metric, Question
+from fairprobe.metrics import Role
+from fairprobe.plan import Plan
+from fairprobe.progress import Progressing
+from fairprobe.requests import (
+    Choose,
+    Chosen,
+    DoesNotFit,
+    Failed,
+    Format,
+    Generate,
+    Generated,
+    Prompt,
+    Request,
+    Response,
+)
+from fairprobe.store import Store
+from fairprobe.tasks import Outcomes, Recorded, Samples, Task
+from fairprobe.verdict import Defaults, Verdict, can_pass, judge
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Answer = TypeVar("Answer", Generated, Chosen)
+
+RECORDED = "recorded:"
+CHUNK_SECONDS = 2.0
+"""Answers are kept on disk at least this often while a checkpoint is asked."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run was told: checkpoints, engine, where things lie, and what expectations leave unsaid."""
+
+    model: str | None = None
+    baseline: str | None = None
+    engine: str = "auto"
+    engine_arguments: Mapping[str, str] = field(default_factory=dict)
+    template_arguments: Mapping[str, str] = field(default_factory=dict)
+    data: Path | None = None
+    store: Path = Path(".fairprobe/store")
+    limit: int | None = None
+    defaults: Defaults = field(default_factory=Defaults)
+
+    def spec(self, role: Role) -> str | None:
+        """The checkpoint named for a role."""
+        return self.model if role == "model" else self.baseline
+
+    def recorded(self, role: Role) -> str | None:
+        """The name of the recorded model that plays a role, if one does."""
+        spec = self.spec(role)
+        return spec.removeprefix(RECORDED) if spec is not None and spec.startswith(RECORDED) else None
+
+
+@dataclass
+class Counts:
+    """What asking cost: `prompt_tokens` are tokens that the engine really computed; `too_long` were not asked."""
+
+    wanted: int = 0
+    distinct: int = 0
+    cached: int = 0
+    asked: int = 0
+    too_long: int = 0
+    prompt_tokens: int = 0
+    output_tokens: int = 0
+
+    def add(self, other: Counts) -> None:
+        """Count another round in."""
+        for name, value in asdict(other).items():
+            setattr(self, name, getattr(self, name) + value)
+
+
+class Session:
+    """One run over one model and, where there is one, its baseline."""
+
+    def __init__(self, settings: Settings, console: Console | None = None) -> None:
+        self.settings = settings
+        self.console = console
+        self.store = Store(settings.store)
+        self.seconds = {"plan": 0.0, "ask": 0.0, "judge": 0.0}
+        self.engine_facts: dict[str, Any] = {}
+        self._samples: dict[Task, Samples] = {}
+        self._checkpoints: dict[Role, Checkpoint] = {}
+        self._engines: dict[Role, Engine] = {}
+        self._responses: dict[Role, dict[Request, Response]] = {"model": {}, "baseline": {}}
+        self._outcomes: dict[tuple[Task, Role], Outcomes] = {}
+
+    # -- planning
+
+    def unanswerable(self, expectation: Expectation) -> str | None:
+        """Why this run has no answers to an expectation of its kind, so that it is deselected; else None."""
+        recorded = self.settings.recorded("model")
+        for task, role in planning.needs(expectation):
+            if task.asks and recorded is not None:
+                return "asks a checkpoint, and --model names recorded answers"
+            if isinstance(task, Recorded):
+                if recorded is None:
+                    return "reads recorded answers, and --model names none (--model=recorded:NAME)"
+                name = self.settings.recorded(role)
+                if name is not None and not task.has(name, self.settings.data):
+                    return f"has no recording of {name!r}"
+        return None
+
+    def check(self, expectation: Expectation) -> None:
+        """Raise what is wrong with an expectation before anything is asked: no checkpoint, bad data, no such group."""
+        for task, role in planning.needs(expectation):
+            self._named(role, expectation)
+            self.samples(task)
+        can_pass(expectation, self._samples, self.settings.defaults)
+
+    def can_pass(self, expectation: Expectation) -> bool | None:
+        """Whether it can pass at the planned number of samples; None where that is not known."""
+        return can_pass(expectation, self._samples, self.settings.defaults)
+
+    def plan(self, expectations: Iterable[Expectation]) -> Plan:
+        """The distinct requests of expectations that were checked. Raises where two tasks share a name."""
+        started = time.monotonic()
+        expectations = tuple(expectations)
+        tasks = list(dict.fromkeys(task for expectation in expectations for task, _ in planning.needs(expectation)))
+        planning.check_names(tasks)
+        made = planning.plan(expectations, {task: self.samples(task) for task in tasks})
+        self.seconds["plan"] += time.monotonic() - started
+        return made
+
+    def samples(self, task: Task) -> Samples:
+        """A task's samples, read once; a subset of them under a limit."""
+        if task not in self._samples:
+            if isinstance(task, Recorded):
+                samples = task.recorded(self.settings.recorded("model") or "", self.settings.data)
+            else:
+                samples = task.read(self.settings.data)
+            self._samples[task] = planning.subset(samples, self.settings.limit, self.settings.defaults.seed)
+        return self._samples[task]
+
+    @property
+    def tasks(self) -> Mapping[Task, Samples]:
+        """Every task that was read, with its samples."""
+        return self._samples
+
+    def lacking(self, plan: Plan) -> dict[Role, list[Request]]:
+        """The requests of a plan that neither this run nor the store has answers to."""
+        return {role: self._lacking(role, requests) for role, requests in plan.requests.items()}
+
+    def tokens(self, lacking: Mapping[Role, Sequence[Request]]) -> int:
+        """How many prompt tokens are still to be computed."""
+        total = 0
+        for role, requests in lacking.items():
+            encoded = self.engine(role).encode_all(requests) if requests else []
+            total += sum(len(each.prompt) for each in encoded if not isinstance(each, DoesNotFit))
+        return total
+
+    # -- asking
+
+    def ask(self, plan: Plan) -> Counts:
+        """Answer a plan: what the store has, then each checkpoint in turn, one in memory at a time.
+
+        Each chunk of answers is in the store before the next is asked for, so an interrupted run resumes where it was.
+        """
+        started = time.monotonic()
+        counts = Counts(wanted=plan.wanted, distinct=plan.distinct)
+        try:
+            for role, requests in plan.requests.items():
+                if requests:
+                    self._ask(role, requests, counts)
+        finally:
+            counts.cached = plan.distinct - counts.asked - counts.too_long
+            self.seconds["ask"] += time.monotonic() - started
+        return counts
+
+    def respond(self, role: Role, requests: Sequence[Request]) -> list[Response]:
+        """The responses to these requests, in their order."""
+        self.ask(Plan(requests={role: tuple(dict.fromkeys(requests))}))
+        return [self._responses[role].get(request, Failed("not answered")) for request in requests]
+
+    def checkpoint(self, role: Role) -> Checkpoint:
+        """The checkpoint that plays a role. Raises `NoCheckpoint` where none is named or found."""
+        if role not in self._checkpoints:
+            self._checkpoints[role] = resolve(
+                self._named(role), role, self.settings.engine_arguments, cache=self.settings.store / "fingerprints.json"
+            )
+        return self._checkpoints[role]
+
+    def engine(self, role: Role) -> Engine:
+        """The engine that answers for a role; it loads weights when it is first asked."""
+        if role not in self._engines:
+            given = self.settings
+            self._engines[role] = open_engine(
+                given.engine, self.checkpoint(role), given.engine_arguments, given.template_arguments
+            )
+        return self._engines[role]
+
+    def close(self) -> None:
+        """Release every checkpoint."""
+        for engine in self._engines.values():
+            engine.close()
+
+    # -- judging
+
+    def look(self, task: Task, role: Role) -> Outcomes:
+        """A task's outcomes with one checkpoint."""
+        if (task, role) not in self._outcomes:
+            self._outcomes[task, role] = self._outcome(task, role)
+        return self._outcomes[task, role]
+
+    def judge(self, expectation: Expectation) -> Verdict:
+        """The verdict on an expectation whose plan was asked."""
+        started = time.monotonic()
+        verdict = judge(expectation, self.look, self.settings.defaults)
+        seconds = time.monotonic() - started
+        self.seconds["judge"] += seconds
+        return replace(verdict, seconds=seconds)
+
+    # -- how
+
+    def _named(self, role: Role, expectation: Expectation | None = None) -> str:
+        spec = self.settings.spec(role)
+        if spec is None:
+            what = repr(expectation) if expectation is not None else "this test"
+            msg = f"{what} needs a {role}, and none is named: pytest … --{role}=path/to/checkpoint"
+            raise NoCheckpoint(msg)
+        return spec
+
+    def _outcome(self, task: Task, role: Role) -> Outcomes:
+        if isinstance(task, Recorded):
+            name = self.settings.recorded(role)
+            if name is None:
+                msg = f"{task!r} holds recorded answers: name whose with --{role}=recorded:NAME"
+                raise NoCheckpoint(msg)
+            samples = planning.subset(
+                task.recorded(name, self.settings.data), self.settings.limit, self.settings.defaults.seed
+            )
+            return task.outcomes(samples)
+        samples = self.samples(task)
+        had = self._responses[role]
+        return task.outcomes(samples, [[had.get(each) for each in requests] for requests in task.requests(samples)])
+
+    def _key(self, role: Role) -> str:
+        return f"{self.checkpoint(role).fingerprint}\n{self.engine(role).numerics}"
+
+    def _lacking(self, role: Role, requests: Iterable[Request]) -> list[Request]:
+        had = self._responses[role]
+        unknown = [request for request in requests if request not in had]
+        had.update(self.store.read(self._key(role), unknown))
+        return [request for request in unknown if request not in had]
+
+    def _ask(self, role: Role, requests: Sequence[Request], counts: Counts) -> None:
+        had = self._responses[role]
+        if not self._lacking(role, requests):
+            return
+        # another worker or run may be asking the same: wait for it, then read what it wrote
+        with FileLock(self.settings.store / f"{self.checkpoint(role).fingerprint[:16]}.lock"):
+            lacking = self._lacking(role, requests)
+            engine = self.engine(role)
+            encoded = zip(lacking, engine.encode_all(lacking), strict=True)
+            unfit = {request: fit for request, fit in encoded if isinstance(fit, DoesNotFit)}
+            had.update(unfit)
+            counts.too_long += len(unfit)
+            fitting = [request for request in lacking if request not in unfit]
+            if fitting:
+                self._ask_engine(role, engine, fitting, counts)
+
+    def _ask_engine(self, role: Role, engine: Engine, requests: Sequence[Request], counts: Counts) -> None:
+        chunk: dict[Request, Response] = {}
+        kept = time.monotonic()
+        try:
+            with Progressing(f"asking the {role}", len(requests), self.console) as progress:
+                for request, response in engine.answers(requests):
+                    chunk[request] = response
+                    progress.advance(1)
+                    if time.monotonic() - kept > CHUNK_SECONDS:
+                        self._keep(role, chunk, counts)
+                        chunk, kept = {}, time.monotonic()
+        finally:
+            # whatever stopped the engine, what it said is kept
+            self._keep(role, chunk, counts)
+            self.engine_facts = engine.describe()
+            engine.close()
+
+    def _keep(self, role: Role, chunk: Mapping[Request, Response], counts: Counts) -> None:
+        self._responses[role].update(chunk)
+        for response in chunk.values():
+            counts.asked += 1
+            if not isinstance(response, (Failed, DoesNotFit)):
+                counts.prompt_tokens += response.prompt_tokens
+                counts.output_tokens += response.output_tokens if isinstance(response, Generated) else 0
+        self.store.write(self._key(role), chunk)
+
+
+class Model:
+    """A checkpoint for tests that ask it themselves; every answer is kept, so the same question is asked once.
+
+    In pytest the fixtures `model` and `baseline` are of this class.
+    """
+
+    def __init__(self, session: Session, role: Role = "model") -> None:
+        self._session = session
+        self._role = role
+
+    def __repr__(self) -> str:
+        return f"Model({self._session.settings.spec(self._role)!r})"
+
+    def generate(
+        self, prompts: Sequence[str], *, max_tokens: int = 64, stop: Sequence[str] = (), format: Format = "auto"  # noqa: A002
+    ) -> list[str]:
+        """What the checkpoint writes after each prompt, greedily. Raises `FairprobeError` where it cannot."""
+        _refuse_text(prompts, "generate")
+        asked = [Generate(Prompt(text, format=format), max_tokens, tuple(stop)) for text in prompts]
+        return [self._answered(each, Generated).text for each in self._session.respond(self._role, asked)]
+
+    def choose(self, prompt: str, options: Sequence[str], *, format: Format = "auto") -> str:  # noqa: A002
+        """The option that is the likeliest continuation of the prompt."""
+        likelihoods = self.loglikelihood(prompt, options, format=format)
+        return max(zip(likelihoods, options, strict=True))[1]
+
+    def loglikelihood(self, prompt: str, continuations: Sequence[str], *, format: Format = "auto") -> list[float]:  # noqa: A002
+        """The summed log-likelihood (nats) of each continuation after the prompt."""
+        _refuse_text(continuations, "loglikelihood")
+        [answer] = self._session.respond(self._role, [Choose(Prompt(prompt, format=format), tuple(continuations))])
+        return list(self._answered(answer, Chosen).loglikelihoods)
+
+    def _answered(self, response: Response, kind: type[Answer]) -> Answer:
+        if isinstance(response, kind):
+            return response
+        msg = f"{self!r} did not answer: {response}"
+        raise FairprobeError(msg)
+
+
+def measure(
+    measured: Metric | Question | Expectation, *, model: str, baseline: str | None = None, **settings: Any
+) -> pl.DataFrame:
+    """The same numbers as in a test, as a table for a notebook: a row per group with value, limits and counts.
+
+    A metric alone gives one row over all samples; `.by("dialect")` or `.gap("dialect")` a row per group. Limits are
+    one-sided at the confidence each. `model` and `baseline` are what `--model` and `--baseline` take; `settings`
+    are fields of `Settings`.
+
+    >>> measure(mean(answers, "similarity").by("country"), model="recorded:any")["value"].to_list()
+    [0.5, 1.0]
+    """
+    question = measured.question if isinstance(measured, Expectation) else measured._asked()
+    expectation = measured if isinstance(measured, Expectation) else Expectation(question, "<", 0.0)
+    session = Session(Settings(model=model, baseline=baseline, **settings))
+    try:
+        session.check(expectation)
+        session.ask(session.plan([expectation]))
+        verdict = session.judge(expectation)
+    finally:
+        session.close()
+    return pl.DataFrame([
+        {**group.group, "value": group.value, "low": group.low, "high": group.high, "samples": group.samples,
+         "clusters": group.clusters, **{f"{status}": n for status, n in group.statuses.items()}}
+        for group in verdict.groups
+    ])  # fmt: skip
+
+
+def _refuse_text(texts: Sequence[str], name: str) -> None:
+    if isinstance(texts, str):
+        msg = f"model.{name}() takes a list of texts, so that they are asked together; this is one: {texts!r:.60}"
+        raise BadExpectation(msg)
+
+

@@ -1,0 +1,131 @@
+"""Open answers: the model writes, scorers compare what it wrote with a target."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fairprobe import data, scorers
+from fairprobe.errors import BadData
+from fairprobe.requests import Generate, Generated, Request, Response
+from fairprobe.scorers import Score, Scorer, Status
+from fairprobe.tasks.task import Asking, Outcomes, Row, Samples, unanswered
+
+
+@dataclass(frozen=True, repr=False)
+class Generation(Asking):
+    """Samples whose answers are written by the model and scored against a target column.
+
+    `scorer` is a function `(response, target, row) -> float | Score`, or a dict of them by name; `accuracy` reads
+    the first. `samples` answers are drawn per sample at `temperature`, and averaged.
+
+    >>> rows = [{"clue": "It swims. The word is", "word": "otter", "dialect": "en_us"}]
+    >>> Generation(rows, "{clue}", target="word", name="clues", max_tokens=3)
+    Generation('clues', 1 samples)
+    """
+
+    target: str | None = None
+    scorer: Scorer | Mapping[str, Scorer] = scorers.exact_match
+    max_tokens: int = 64
+    stop: str | Sequence[str] = ()
+    samples: int = 1
+    temperature: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        given = self.scorer.items() if isinstance(self.scorer, Mapping) else [(scorers.name_of(self.scorer), self.scorer)]
+        object.__setattr__(self, "scorer", tuple(given))
+        object.__setattr__(self, "stop", (self.stop,) if isinstance(self.stop, str) else tuple(self.stop))
+        if self.max_tokens < 1 or self.samples < 1 or self.temperature < 0:
+            msg = (f"{self!r}: max_tokens and samples are at least 1 and temperature at least 0, "
+                   f"not {self.max_tokens}, {self.samples} and {self.temperature}")
+            raise BadData(msg)
+        if self.samples > 1 and self.temperature == 0:
+            msg = f"{self!r}: {self.samples} samples at temperature 0 are the same answer; give a temperature"
+            raise BadData(msg)
+
+    @property
+    def score_names(self) -> tuple[str, ...]:
+        """The scorers' names, in their order."""
+        return tuple(name for name, _ in self._scorers)
+
+    @property
+    def _scorers(self) -> tuple[tuple[str, Scorer], ...]:
+        return self.scorer  # type: ignore[return-value]  # made a tuple when the task was
+
+    def check(self, samples: Samples) -> None:
+        """Raise where a column that the prompt or the target needs is not there."""
+        super().check(samples)
+        if self.target is not None:
+            data.column(samples.frame, self.target, f"{self!r} has its target in {self.target!r}, but it")
+
+    def requests(self, samples: Samples) -> list[tuple[Request, ...]]:
+        """As many requests a sample as answers are drawn."""
+        return [
+            tuple(Generate(prompt, self.max_tokens, tuple(self.stop), self.temperature, draw) for draw in range(self.samples))
+            for prompt in self.prompts(samples)
+        ]
+
+    def outcomes(self, samples: Samples, responses: Sequence[Sequence[Response | None]]) -> Outcomes:
+        """Each answer scored by every scorer; several answers to one sample averaged."""
+        drawn = [
+            [self._outcome(response, row) for response in answers]
+            for row, answers in zip(samples.rows, responses, strict=True)
+        ]
+        values = np.array([_mean([scores for scores, _ in draws]) for draws in drawn], dtype=float)
+        return Outcomes(
+            samples,
+            {name: values[:, index] for index, name in enumerate(self.score_names)},
+            np.array([_commonest([status for _, status in draws]) for draws in drawn], dtype=object),
+            responses=[_said(answers) for answers in responses],
+            prompts=[prompt.text for prompt in self.prompts(samples)],
+            targets=[_shown(self._target(row)) for row in samples.rows],
+        )
+
+    def chance(self, samples: Samples) -> float | None:  # noqa: ARG002 - tasks differ
+        """An open answer that knows nothing is taken to be right once in twenty times."""
+        return None if self.target is None else 0.05
+
+    def _target(self, row: Row) -> Any:
+        return row[self.target] if self.target is not None else None
+
+    def _outcome(self, response: Response | None, row: Row) -> tuple[list[float], Status]:
+        lacking = unanswered(response)
+        if lacking is not None:
+            return [0.0 if lacking == "truncated" else np.nan] * len(self._scorers), lacking  # type: ignore[return-value]
+        assert isinstance(response, Generated)
+        scored = [scorers.score(scorer, response.text, self._target(row), row) for _, scorer in self._scorers]
+        return [score.value for score in scored], self._status(response, scored)
+
+    def _status(self, response: Generated, scored: Sequence[Score]) -> Status:
+        """The scorers' word; else `truncated` where an answer that has a declared end did not reach it."""
+        bad = [score.status for score in scored if score.status != "ok"]
+        if bad:
+            return bad[0]
+        has_an_end = bool(self.stop) or response.chat
+        return "truncated" if has_an_end and not response.ended else "ok"
+
+
+def _mean(scores: Sequence[Sequence[float]]) -> np.ndarray:
+    return np.mean(np.array(scores, dtype=float), axis=0)  # type: ignore[no-any-return]  # numpy's mean of a 2-d array
+
+
+def _commonest(statuses: Sequence[Status]) -> Status:
+    # one answer that did not come makes the average unknown
+    lacking = [status for status in statuses if status in scorers.UNSCORED]
+    return lacking[0] if lacking else Counter(statuses).most_common(1)[0][0]
+
+
+def _said(answers: Sequence[Response | None]) -> str | None:
+    texts = [answer.text for answer in answers if isinstance(answer, Generated)]
+    return " | ".join(texts) if texts else None
+
+
+def _shown(target: Any) -> str | None:
+    if isinstance(target, (list, tuple)):
+        return " | ".join(map(str, target))
+    return None if target is None else str(target)

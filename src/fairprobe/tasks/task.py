@@ -1,0 +1,243 @@
+"""What every task is: named samples with groups, pairs and clusters, and outcomes with scores and statuses."""
+
+from __future__ import annotations
+
+import string
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import polars as pl
+
+from fairprobe import data
+from fairprobe.errors import BadData
+from fairprobe.requests import DoesNotFit, Failed, Format, Message, Prompt, Request, Response
+from fairprobe.scorers import UNSCORED
+
+Row = Mapping[str, Any]
+Prompter = str | Callable[[Row], str | Sequence[Mapping[str, str] | Message]]
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """A task's rows in their order, with the keys that tie them together.
+
+    `pair` and `cluster` are arrays of n keys (`pair` may be None); `weight` is an array of n numbers or None.
+    """
+
+    frame: pl.DataFrame
+    cluster: np.ndarray
+    pair: np.ndarray | None = None
+    weight: np.ndarray | None = None
+    sources: tuple[data.Source, ...] = ()
+
+    def __len__(self) -> int:
+        return self.frame.height
+
+    @cached_property
+    def rows(self) -> list[dict[str, Any]]:
+        """The samples as dicts."""
+        return self.frame.to_dicts()
+
+    def take(self, index: np.ndarray) -> Samples:
+        """These samples alone, in this order."""
+        return Samples(
+            self.frame[index],
+            self.cluster[index],
+            None if self.pair is None else self.pair[index],
+            None if self.weight is None else self.weight[index],
+            self.sources,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Outcomes:
+    """A row per sample: its scores by name (NaN where there is none), its status, and what was said.
+
+    `ranges` holds the lowest and highest value that each score can have, infinite where it is unbounded.
+    """
+
+    samples: Samples
+    scores: Mapping[str, np.ndarray]
+    status: np.ndarray
+    responses: Sequence[str | None] = ()
+    prompts: Sequence[str | None] = ()
+    targets: Sequence[str | None] = ()
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+    @cached_property
+    def answered(self) -> np.ndarray:
+        """Whether each sample was answered, well or badly."""
+        return ~np.isin(self.status, list(UNSCORED))
+
+    def range_of(self, score: str) -> tuple[float, float]:
+        """The range of a score; [0, 1] unless something else was declared."""
+        return self.ranges.get(score, (0.0, 1.0))
+
+
+@dataclass(frozen=True, repr=False)
+class Task:
+    """Samples under a name, and the columns that pair, cluster and weigh them.
+
+    `data` is a path, glob or URL (JSON Lines, CSV, Parquet) or a dataframe; a relative path is looked up beside
+    the module that builds the task. `pair` names the column whose value says that two samples are the same
+    question put to two groups; `cluster` the unit that is independent of the others (default: the pair, else the
+    sample); `weight` a column of non-negative numbers.
+    """
+
+    data: Any
+    _: KW_ONLY
+    name: str = ""
+    pair: str | None = None
+    cluster: str | None = None
+    weight: str | None = None
+
+    asks: ClassVar[bool] = True
+    """Whether the task puts requests to a checkpoint; recorded tasks do not."""
+
+    def __post_init__(self) -> None:
+        source = data.source_of(self.data, _callers_folder())
+        object.__setattr__(self, "data", source)
+        if not self.name and isinstance(source, data.Frame):
+            msg = f"a {type(self).__name__} of a dataframe needs a name, as in {type(self).__name__}(frame, name='clues', …)"
+            raise BadData(msg)
+        object.__setattr__(self, "name", self.name or source.stem())  # type: ignore[union-attr]  # frames are named
+        if not self.name.isidentifier():
+            msg = f"name={self.name!r}: a task's name is used in expressions, so it is a word of letters, digits and _"
+            raise BadData(msg)
+
+    def __repr__(self) -> str:
+        source = self.data.pattern if isinstance(self.data, data.Files) else f"{self.data.rows.height} samples"
+        return f"{type(self).__name__}({self.name!r}, {source})"
+
+    @property
+    def score_names(self) -> tuple[str, ...]:
+        """The names of the scores that its outcomes hold; the first is what `accuracy` reads."""
+        raise NotImplementedError
+
+    def read(self, root: Path | None = None, known: Mapping[str, str] | None = None) -> Samples:
+        """The samples. Raises `BadData` or `UnknownGroup` for what does not fit the task."""
+        rows = data.read(self.data, root, known)
+        samples = self._keyed(rows)
+        self.check(samples)
+        return samples
+
+    def check(self, samples: Samples) -> None:
+        """Raise `BadData` where the samples cannot be asked."""
+
+    def requests(self, samples: Samples) -> list[tuple[Request, ...]]:
+        """What is asked about each sample."""
+        raise NotImplementedError
+
+    def outcomes(self, samples: Samples, responses: Sequence[Sequence[Response | None]]) -> Outcomes:
+        """What came of each sample; `responses` stand in the order of `requests`, None where nothing came."""
+        raise NotImplementedError
+
+    def chance(self, samples: Samples) -> float | None:  # noqa: ARG002 - tasks differ
+        """The accuracy of an answer that knows nothing; None where no target is known."""
+        return None
+
+    def _keyed(self, rows: data.Rows) -> Samples:
+        frame = rows.frame
+        pair = self._keys(frame, self.pair) if self.pair else None
+        if self.cluster:
+            cluster = self._keys(frame, self.cluster)
+        elif pair is not None:
+            cluster = pair
+        else:
+            cluster = np.array([f"{self.name}:{index}" for index in range(frame.height)], dtype=object)
+        return Samples(frame, cluster, pair, self._weights(frame), rows.sources)
+
+    def _keys(self, frame: pl.DataFrame, name: str) -> np.ndarray:
+        values = data.column(frame, name, repr(self))
+        if values.null_count():
+            row = int(values.is_null().arg_max() or 0)
+            msg = f"{self!r} has no {name!r} in row {row + 1}; a pair or cluster key is needed in every row"
+            raise BadData(msg)
+        return np.array(values.to_list(), dtype=object)
+
+    def _weights(self, frame: pl.DataFrame) -> np.ndarray | None:
+        if self.weight is None:
+            return None
+        values = data.column(frame, self.weight, repr(self))
+        if not values.dtype.is_numeric() or values.null_count() or float(values.min()) < 0:  # type: ignore[arg-type]
+            msg = f"{self!r}: weight={self.weight!r} should be a column of non-negative numbers, it is {values.dtype}"
+            raise BadData(msg)
+        return values.to_numpy().astype(float)
+
+
+@dataclass(frozen=True, repr=False)
+class Asking(Task):
+    """A task that puts prompts to a checkpoint.
+
+    `prompt` is a format string over the columns, or a function of a row to a text or chat messages. `system` is a
+    system message, `prefix` the beginning of the answer, `format` whether to use the chat template.
+    """
+
+    prompt: Prompter = ""
+    _: KW_ONLY
+    system: str | None = None
+    prefix: str = ""
+    format: Format = "auto"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.format not in {"auto", "chat", "plain"}:
+            msg = f"{self!r}: format is 'auto', 'chat' or 'plain', not {self.format!r}"
+            raise BadData(msg)
+
+    def check(self, samples: Samples) -> None:
+        """Raise `UnknownGroup` where the prompt names a column that there is not."""
+        for name in self._fields():
+            data.column(samples.frame, name, f"the prompt of {self!r} needs {{{name}}}, but it")
+
+    def prompts(self, samples: Samples) -> Iterator[Prompt]:
+        """The prompt of every sample."""
+        for number, row in enumerate(samples.rows, start=1):
+            yield Prompt(self._content(row, number), self.system, self.prefix, self.format)
+
+    def _fields(self) -> list[str]:
+        if callable(self.prompt):
+            return []
+        names = [name for _, name, _, _ in string.Formatter().parse(self.prompt) if name is not None]
+        if "" in names:
+            msg = f"{self!r}: the prompt {self.prompt!r} has an empty {{}}; name a column in it, or write {{{{}}}} for braces"
+            raise BadData(msg)
+        return [name.partition(".")[0].partition("[")[0] for name in names]
+
+    def _content(self, row: Row, number: int) -> str | tuple[Message, ...]:
+        if callable(self.prompt):
+            given = self.prompt(row)
+            return given if isinstance(given, str) else tuple(map(_message, given))
+        missing = [name for name in self._fields() if row.get(name) is None]
+        if missing:
+            msg = f"{self!r}: row {number} has no value in column {missing[0]!r}, which the prompt needs"
+            raise BadData(msg)
+        return self.prompt.format_map(row)
+
+
+def unanswered(response: Response | None) -> str | None:
+    """The status of a sample that brought no answer, or None."""
+    if response is None:
+        return "missing"
+    if isinstance(response, Failed):
+        return "error"
+    # it was not asked, so there is nothing to score: it stands as it is, at 0, and the truncation guard counts it
+    return "truncated" if isinstance(response, DoesNotFit) else None
+
+
+def _message(given: Mapping[str, str] | Message) -> Message:
+    return (given["role"], given["content"]) if isinstance(given, Mapping) else (given[0], given[1])
+
+
+def _callers_folder() -> Path:
+    """The folder of the first module on the stack that is not ours: relative data lies beside it."""
+    frame = sys._getframe(1)
+    while frame.f_back and str(frame.f_globals.get("__name__", "")).partition(".")[0] == "fairprobe":
+        frame = frame.f_back
+    file = frame.f_globals.get("__file__")
+    return Path(file).resolve().parent if file else Path.cwd()

@@ -1,0 +1,247 @@
+"""An expectation and its estimates to a verdict: the interval decides, and guards say whether it was evidence."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import product
+from typing import Literal
+
+import numpy as np
+
+from fairprobe import guards, statistics
+from fairprobe.expressions import Difference, Expectation, Mode, Question, Scope, Terms, measures, walk
+from fairprobe.guards import Guard
+from fairprobe.metrics import Grouped, Look, NoEvidence, Role, grouped, labelled, measured, reference_index
+from fairprobe.scorers import STATUSES
+from fairprobe.statistics import Decision
+from fairprobe.tasks import Outcomes, Samples, Task
+
+Outcome = Literal["pass", "fail", "inconclusive", "invalid"]
+End = Literal["low", "high"]
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """What the run says where an expectation does not, and the seed of its draws."""
+
+    confidence: float = 0.95
+    mode: Mode = "prove"
+    scope: Scope = "population"
+    seed: int = 0
+    limited: bool = False
+    """Whether only a part of the samples was asked, so that no benchmark was asked whole."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What an expectation claims, with nothing left unsaid: this is what is printed and stored."""
+
+    confidence: float
+    scope: Scope
+    mode: Mode
+
+    @classmethod
+    def of(cls, terms: Terms, defaults: Defaults) -> Claim:
+        """An expectation's own words, else the run's."""
+        return cls(terms.confidence or defaults.confidence, terms.scope or defaults.scope, terms.mode or defaults.mode)
+
+
+@dataclass(frozen=True)
+class GroupValue:
+    """One group's value with its limits (None: no evidence), and what became of its samples."""
+
+    group: Mapping[str, Hashable]
+    value: float | None
+    low: float | None
+    high: float | None
+    samples: int
+    clusters: int
+    statuses: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer to an expectation. Values are None where there is no evidence."""
+
+    expectation: Expectation
+    claim: Claim
+    outcome: Outcome
+    decision: Decision | None = None
+    between: tuple[str, ...] | None = None
+    groups: tuple[GroupValue, ...] = ()
+    guards: tuple[Guard, ...] = ()
+    caveats: tuple[str, ...] = ()
+    range: tuple[float, float] | None = None
+    seconds: float = field(default=0.0, compare=False)
+
+    @property
+    def is_red(self) -> bool:
+        """Whether it stops a release: anything but a pass in `prove` mode, a shown fail alone in `alarm` mode."""
+        return self.outcome != "pass" if self.claim.mode == "prove" else self.outcome == "fail"
+
+    @property
+    def samples(self) -> int:
+        """How many samples it rests on."""
+        return sum(group.samples for group in self.groups)
+
+    @property
+    def fewest_clusters(self) -> int:
+        """The number of clusters of the group that has fewest."""
+        return min((group.clusters for group in self.groups), default=0)
+
+
+def judge(expectation: Expectation, look: Look, defaults: Defaults = Defaults()) -> Verdict:
+    """The verdict on an expectation, given each task's outcomes with each checkpoint."""
+    claim = Claim.of(expectation.terms, defaults)
+    question = expectation.question
+    data = grouped(question, measured(question.metric, look))
+    found = tuple(_waived(guard, expectation) for guard in _guards(expectation, data, look, defaults))
+    verdict = Verdict(
+        expectation, claim, "invalid",
+        groups=_group_values(question, data, claim.confidence), guards=found, range=_range(data),
+    )  # fmt: skip
+    try:
+        decision = _decide(expectation, data, claim, defaults)
+    except (NoEvidence, ValueError) as error:
+        return replace(verdict, caveats=(str(error),))
+    between = tuple(labelled(data.labels[place]) for place in decision.between) if decision.between else None
+    return replace(
+        verdict, outcome=_outcome(decision, found), decision=decision, between=between, caveats=_caveats(found)
+    )
+
+
+def can_pass(expectation: Expectation, samples: Mapping[Task, Samples], defaults: Defaults) -> bool | None:
+    """Whether the most favourable data of this size would pass: `judge` itself, on such data. None: not known."""
+    question = expectation.question
+    functions = {measure.function for measure in measures(question.metric)}
+    odd = any(isinstance(part, Difference) for part in walk(question.metric)) or functions & {"valid_rate", "mean"}
+    towards_high = expectation.comparison in {">", ">="}
+    if odd or (question.kind == "gap" and towards_high) or (question.kind == "ratio" and not towards_high):
+        return None
+    compares = question.kind in {"gap", "ratio"}
+
+    def best(task: Task, role: Role) -> Outcomes:
+        high = True if compares else towards_high == (role == "model")
+        size = len(samples[task])
+        scores = {name: np.full(size, float(high)) for name in task.score_names}
+        return Outcomes(samples[task], scores, np.full(size, "ok", dtype=object))
+
+    data = grouped(question, measured(question.metric, best))
+    enough = next(guards.check(question, data))
+    decision = _decide(expectation, data, Claim.of(expectation.terms, defaults), defaults)
+    return decision.outcome == "pass" and not enough.fired
+
+
+def _outcome(decision: Decision, found: Sequence[Guard]) -> Outcome:
+    """A pass or inconclusive stands only if its guards do; a shown fail stays a fail, with the guard beside it."""
+    if decision.outcome != "fail" and any(guard.fired for guard in found):
+        return "invalid"
+    return decision.outcome
+
+
+def _decide(expectation: Expectation, data: Grouped, claim: Claim, defaults: Defaults) -> Decision:
+    """The decision, if it is the same however missing answers are imputed; else inconclusive."""
+    question = expectation.question
+    patterns: list[Sequence[End] | None] = list(_imputations(len(data.labels))) if data.lacks_any else [None]
+    if data.lacks_any and not all(np.isfinite([v.low, v.high]).all() for v in data.values):
+        msg = "samples without an answer cannot be imputed, since their values are unbounded"
+        raise NoEvidence(msg)
+    decisions = [
+        statistics.decide(
+            data.estimates(pattern), question.kind, expectation.comparison, expectation.bound,
+            confidence=claim.confidence, reference=reference_index(question, data.labels),
+            two_sided=question.two_sided, seed=defaults.seed,
+        )
+        for pattern in patterns
+    ]  # fmt: skip
+    decision = decisions[0] if len(decisions) == 1 else _worst(decisions)
+    if claim.scope == "benchmark" and not defaults.limited and not data.lacks_any:
+        return _exactly(expectation, decision)
+    return decision
+
+
+def _imputations(groups: int) -> Iterator[tuple[End, ...]]:
+    """Every end for all groups at once, and each group at one end with the others at the other."""
+    ends: tuple[End, End] = ("low", "high")
+    yield from ((end,) * groups for end in ends)
+    if groups > 1:
+        for place, (own, other) in product(range(groups), (ends, ends[::-1])):
+            yield tuple(own if at == place else other for at in range(groups))
+
+
+def _worst(decisions: Sequence[Decision]) -> Decision:
+    outcomes = {decision.outcome for decision in decisions}
+    return replace(
+        decisions[0],
+        outcome=outcomes.pop() if len(outcomes) == 1 else "inconclusive",
+        low=min(decision.low for decision in decisions),
+        high=max(decision.high for decision in decisions),
+        p_value_pass=max(decision.p_value_pass for decision in decisions),
+        p_value_fail=max(decision.p_value_fail for decision in decisions),
+        method=f"{decisions[0].method}; samples without an answer imputed against the claim",
+    )
+
+
+def _exactly(expectation: Expectation, decision: Decision) -> Decision:
+    """A claim about these very samples, all of which were asked, has no sampling error."""
+    value, bound = decision.value, expectation.bound
+    holds = {"<": value < bound, "<=": value <= bound, ">": value > bound, ">=": value >= bound}[expectation.comparison]
+    return replace(
+        decision, outcome="pass" if holds else "fail", low=value, high=value, needed=None,
+        p_value_pass=float(not holds), p_value_fail=float(holds), method="every sample of this benchmark was asked",
+    )  # fmt: skip
+
+
+def _guards(expectation: Expectation, data: Grouped, look: Look, defaults: Defaults) -> Iterator[Guard]:
+    yield from guards.check(expectation.question, data)
+    for condition in expectation.terms.guards:
+        verdict = judge(condition, look, defaults)
+        held = verdict.outcome == "pass"
+        yield Guard(repr(condition), "pass" if held else "fail", "shown" if held else f"not shown: {verdict.outcome}")
+
+
+def _waived(guard: Guard, expectation: Expectation) -> Guard:
+    reason = next((w.because for w in expectation.terms.waivers if w.guard == guard.name), None)
+    if reason is None or not guard.fired:
+        return guard
+    return replace(guard, outcome="waived", detail=f"{guard.detail}; waived because {reason}")
+
+
+def _caveats(found: Sequence[Guard]) -> tuple[str, ...]:
+    return tuple(f"{guard.name}: {guard.detail}" for guard in found if guard.outcome in {"caveat", "waived"})
+
+
+def _group_values(question: Question, data: Grouped, confidence: float) -> tuple[GroupValue, ...]:
+    try:
+        estimates = data.estimates()
+    except NoEvidence:
+        return tuple(_group(question, data, place, None) for place in range(len(data.labels)))
+    low, high = statistics.limits(estimates, 1 - confidence)
+    ends = [(float(v), float(lo), float(hi)) for v, lo, hi in zip(estimates.theta, low, high, strict=True)]
+    return tuple(_group(question, data, place, limits) for place, limits in enumerate(ends))
+
+
+def _group(question: Question, data: Grouped, place: int, limits: tuple[float, float, float] | None) -> GroupValue:
+    """A group's value and the statuses of its samples, with the first checkpoint that the metric reads."""
+    values, at = data.values[0], data.index[0]
+    held = values.kept & (at == place)
+    outcomes = values.parts[0].outcomes
+    counts = Counter(outcomes.status[held].tolist())
+    value, low, high = limits or (None, None, None)
+    return GroupValue(
+        dict(zip(question.columns, data.labels[place], strict=True)), value, low, high,
+        samples=int(held.sum()), clusters=len(set(outcomes.samples.cluster[held])),
+        statuses={status: counts[status] for status in STATUSES if counts[status]},
+    )  # fmt: skip
+
+
+def _range(data: Grouped) -> tuple[float, float] | None:
+    """The range of a group's value; None where it is unbounded."""
+    first, *rest = data.values
+    low = first.low - sum(values.high for values in rest)
+    high = first.high - sum(values.low for values in rest)
+    return (float(low), float(high)) if np.isfinite([low, high]).all() else None
+
+
