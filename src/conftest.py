@@ -1,0 +1,23 @@
+"""The names that the examples in docstrings use."""
+
+from typing import Any
+
+import pytest
+
+import fairprobe
+
+
+@pytest.fixture(autouse=True)
+def _names(request: pytest.FixtureRequest, doctest_namespace: dict[str, Any]) -> None:
+    public = {name: getattr(fairprobe, name) for name in fairprobe.__all__}
+    rows = [{"clue": "It swims.", "word": "otter", "dialect": dialect} for dialect in ("en_us", "en_in")]
+    clues = fairprobe.Generation(rows, "{clue}", target="word", name="clues")
+    answered = [
+        {"country": country, "similarity": value}
+        for country, value in (("IN", 0.5), ("US", 1.0))
+        for _ in range(5)
+    ]
+    answers = fairprobe.Recorded(answered, score="similarity", name="answers")
+    own = request.node.dtest.globs  # a module's own names come first
+    names = {**public, "clues": clues, "answers": answers}
+    doctest_namespace.update({name: held for name, held in names.items() if name not in own})
