@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
 
 SENTENCES = (
     "The river ran past the mill and under the old stone bridge.",
@@ -16,6 +17,7 @@ SENTENCES = (
     "Question: What do bees make?\nAnswer: honey",
     "We done finished the whole job before the rain came down.",
     "A riddle: what has hands but cannot clap? The word is clock.",
+    *[f"Answer: {letter}" for letter in "ABCD"] * 3,  # a letter after a space is one token
 )
 SPECIAL = ("<s>", "</s>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>")
 TEMPLATE = (
@@ -23,6 +25,15 @@ TEMPLATE = (
     "{% if shout is defined and shout %}{{ 'LOUD' }}{% endif %}"
     "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
 )
+FAMILIES: dict[str, dict[str, object]] = {
+    "llama": {"num_key_value_heads": 2},
+    # a short window, capped logits, tied weights: each has made an engine go wrong
+    "gemma2": {"num_key_value_heads": 2, "head_dim": 12, "sliding_window": 8, "final_logit_softcapping": 5.0},
+    "mistral": {"num_key_value_heads": 2, "sliding_window": 8},
+    # learnt positions, which end where the context does
+    "gpt2": {"n_inner": 96},
+    "gpt_neox": {},
+}
 
 
 def make_tokenizer(*, chat: str | bool = False, bos: bool = True, eos: bool = False) -> PreTrainedTokenizerFast:
@@ -56,17 +67,26 @@ def make_checkpoint(
     seed: int = 0,
     context: int = 256,
     dtype: str = "float32",
+    family: str = "llama",
 ) -> Path:
-    """Write a Llama of 60,000 seeded random weights and its tokenizer into `folder`, and give `folder` back."""
+    """Write a model of some 60,000 seeded random weights and its tokenizer into `folder`, and give `folder` back."""
     tokenizer = make_tokenizer(chat=chat, bos=bos, eos=eos)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer), hidden_size=48, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4,
-        num_key_value_heads=2, max_position_embeddings=context, bos_token_id=0, eos_token_id=1,
-        initializer_range=0.3,  # far enough from uniform that a wrong mask or position shows
-    )  # fmt: skip
+    shape = {
+        "vocab_size": len(tokenizer),
+        "hidden_size": 48,
+        "intermediate_size": 96,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "max_position_embeddings": context,
+        "bos_token_id": 0,
+        "eos_token_id": 1,
+        "initializer_range": 0.3,  # far enough from uniform that a wrong mask or position shows
+        **FAMILIES[family],
+    }
+    config = AutoConfig.for_model(family, **shape)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = LlamaForCausalLM(config).to(getattr(torch, dtype))
+        model = AutoModelForCausalLM.from_config(config, dtype=getattr(torch, dtype))
     if chat:
         model.generation_config.eos_token_id = [1, SPECIAL.index("<|end|>")]
     model.save_pretrained(folder)
@@ -78,17 +98,18 @@ def make_adapter(folder: Path, base: Path, *, seed: int = 1) -> Path:
     """Write a LoRA adapter with seeded random weights for the checkpoint in `base` into `folder`."""
     from peft import LoraConfig, get_peft_model
 
-    with torch.random.fork_rng(devices=[]):
+    with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
+        warnings.simplefilter("ignore")
         torch.manual_seed(seed)
         model = get_peft_model(
             AutoModelForCausalLM.from_pretrained(base),
             LoraConfig(r=4, target_modules=["q_proj", "v_proj"], init_lora_weights=False, task_type="CAUSAL_LM"),
         )
-    model.save_pretrained(folder)
+        model.save_pretrained(folder)
     return folder
 
 
-def reference(folder: Path, **options: object) -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast]:
+def reference(folder: Path, **options: object) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
     """The model and tokenizer as transformers loads them, to compare with."""
     model = AutoModelForCausalLM.from_pretrained(folder, **options).eval()
     return model, AutoTokenizer.from_pretrained(folder)

@@ -1,0 +1,244 @@
+"""Requests become token ids in one place: templates, one beginning token, the boundary, what fits."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from checkpoints import TEMPLATE, make_tokenizer
+from fairprobe.engines.tokens import Encoded, Tokens
+from fairprobe.errors import EngineError
+from fairprobe.requests import Choose, DoesNotFit, Generate, Prompt
+
+BOS, EOS = 0, 1
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("tokenizers")
+
+
+@pytest.fixture(scope="module")
+def make(folder):
+    def make(template_arguments=None, **options):
+        path = folder / hashlib.sha256(repr(sorted(options.items())).encode()).hexdigest()[:8]
+        make_tokenizer(**options).save_pretrained(path)
+        return Tokens(path, template_arguments or {})
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def plain(make):
+    return make()
+
+
+@pytest.fixture(scope="module")
+def chat(make):
+    return make(chat=True)
+
+
+def ids(text, **options):
+    return tuple(make_tokenizer(**options)(text, add_special_tokens=False)["input_ids"])
+
+
+def asked(content, **options):
+    return Generate(Prompt(content, **options))
+
+
+def test_a_plain_prompt_begins_with_the_tokenizers_own_bos_once(plain):
+    assert plain.encode(asked("The river"), None) == Encoded((BOS, *ids("The river")))
+
+
+def test_a_bos_that_the_prompt_brings_is_not_doubled(plain):
+    assert plain.encode(asked("<s>The river"), None).prompt == (BOS, *ids("The river"))
+
+
+def test_a_tokenizer_that_adds_no_bos_gets_none(make):
+    assert make(bos=False).encode(asked("The river"), None).prompt == ids("The river")
+
+
+@pytest.mark.parametrize("bos", [True, False])
+def test_an_eos_that_the_tokenizer_appends_is_not_in_the_prompt(make, bos):
+    tokens = make(bos=bos, eos=True)
+    assert tokens.encode(asked("The river"), None).prompt == (BOS,) * bos + ids("The river")
+    chosen = tokens.encode(Choose(Prompt("The"), ("river", "old bridge")), None)
+    assert chosen.continuations == (ids(" river"), ids(" old bridge"))
+
+
+def test_truncation_kept_in_the_tokenizers_file_cuts_nothing(folder):
+    path = folder / "cutting"
+    make_tokenizer().save_pretrained(path)
+    state = json.loads((path / "tokenizer.json").read_text())
+    state["truncation"] = {"max_length": 2, "direction": "Right", "strategy": "LongestFirst", "stride": 0}
+    state["padding"] = {"strategy": {"Fixed": 50}, "direction": "Right", "pad_to_multiple_of": None, "pad_id": 0,
+                        "pad_type_id": 0, "pad_token": "<s>"}  # fmt: skip
+    (path / "tokenizer.json").write_text(json.dumps(state))
+    text = "The river ran past the mill"
+    assert Tokens(path, {}).encode(asked(text), None).prompt == (BOS, *ids(text))
+
+
+def test_auto_is_chat_where_there_is_a_template(chat, plain):
+    assert chat.encode(asked("hello"), None) == Encoded((BOS, *ids("<|user|>hello<|end|><|assistant|>")), (), True)
+    assert not plain.encode(asked("hello"), None).chat
+
+
+def test_plain_leaves_the_template_alone(chat):
+    assert chat.encode(asked("hello", format="plain"), None) == Encoded((BOS, *ids("hello")))
+
+
+def test_chat_without_a_template_is_refused(plain):
+    with pytest.raises(EngineError, match=r"has no chat template, and the prompt asks for format='chat'; use 'auto'"):
+        plain.encode(asked("hello", format="chat"), None)
+
+
+def test_a_template_that_writes_bos_gets_no_second_one(make):
+    tokens = make(chat="{{ bos_token }}{% for m in messages %}{{ m.content }}{% endfor %}")
+    assert tokens.encode(asked("hello"), None).prompt == (BOS, *ids("hello"))
+
+
+def test_a_bos_is_not_added_to_a_chat_where_the_tokenizer_adds_none(make):
+    tokens = make(chat=True, bos=False)
+    assert tokens.encode(asked("hello"), None).prompt == ids("<|user|>hello<|end|><|assistant|>")
+
+
+@pytest.mark.parametrize(
+    ("prompt", "text"),
+    [
+        (Prompt("hi", system="Be kind."), "<|system|>Be kind.<|end|><|user|>hi<|end|><|assistant|>"),
+        (Prompt("hi", prefix="Sure, "), "<|user|>hi<|end|><|assistant|>Sure, "),
+        (Prompt((("user", "a"), ("assistant", "b"), ("user", "c"))),
+         "<|user|>a<|end|><|assistant|>b<|end|><|user|>c<|end|><|assistant|>"),
+        (Prompt("hi", system="Be kind.", format="plain"), "Be kind.\n\nhi"),
+        (Prompt("Question:", prefix="Sure", format="plain"), "Question: Sure"),
+        (Prompt("Question:\n", prefix="Sure", format="plain"), "Question:\nSure"),
+        (Prompt((("user", "a"), ("user", "c")), format="plain"), "a\n\nc"),
+    ],
+)  # fmt: skip
+def test_a_prompt_is_dressed(chat, prompt, text):
+    assert chat.dress(Generate(prompt))[0] == text
+
+
+@pytest.mark.parametrize(
+    ("prompt", "text"),
+    [
+        (Prompt("The", format="plain"), "The river"),
+        (Prompt("Q", format="chat"), "<|user|>Q<|end|><|assistant|>river"),
+        (Prompt("Q", format="chat", prefix="The"), "<|user|>Q<|end|><|assistant|>The river"),
+        (Prompt("Q", format="chat", prefix="The "), "<|user|>Q<|end|><|assistant|>The river"),
+    ],
+)
+def test_an_option_follows_a_space_except_where_it_begins_the_answer(chat, prompt, text):
+    assert chat.dress(Choose(prompt, ("river",)))[1] == [text]
+
+
+def test_template_arguments_are_read_as_what_they_say(make):
+    tokens = make({"shout": "true", "level": "3", "name": "x", "off": "False"}, chat=True)
+    assert tokens.template_arguments == {"shout": True, "level": 3, "name": "x", "off": False}
+    assert "LOUD" in tokens.dress(asked("hello"))[0]
+    assert "LOUD" not in make({"shout": "false"}, chat=True).dress(asked("hello"))[0]
+
+
+def test_the_template_is_known_by_its_hash(chat, plain):
+    assert chat.template == hashlib.sha256(TEMPLATE.encode()).hexdigest()
+    assert plain.template is None
+
+
+def test_a_template_that_refuses_a_system_message_says_why(make):
+    tokens = make(chat="{% if messages[0].role == 'system' %}{{ raise_exception('no system role here') }}{% endif %}")
+    with pytest.raises(EngineError, match=r"refuses these messages \(system, user\): no system role here"):
+        tokens.encode(asked("hello", system="Be kind."), None)
+
+
+def test_a_template_that_drops_a_message_in_silence_is_found_out(make):
+    tokens = make(chat="{% for m in messages if m.role != 'system' %}{{ m.content }}{% endfor %}")
+    with pytest.raises(EngineError, match=r"leaves out or changes the system message 'Be kind.'"):
+        tokens.encode(asked("hello", system="Be kind."), None)
+
+
+def test_options_are_the_tokens_after_the_prompt(plain):
+    encoded = plain.encode(Choose(Prompt("Answer:"), ("cow", "honey", "cow and honey")), None)
+    assert encoded.prompt == (BOS, *ids("Answer:"))
+    assert encoded.continuations == (ids(" cow"), ids(" honey"), ids(" cow and honey"))
+    assert encoded.moved == 0
+
+
+def test_where_an_option_merges_with_the_prompt_the_boundary_moves_for_all(chat):
+    # the prompt ends in a space, which is one token with the word that follows
+    prompt = Prompt("Q", format="chat", prefix="The ")
+    whole = chat.encode(Generate(prompt), None).prompt
+    encoded = chat.encode(Choose(prompt, ("word", "river")), None)
+    assert (encoded.prompt, encoded.moved) == (whole[:-1], 1)
+    assert encoded.continuations == (ids(" word"), ids(" river"))
+
+
+def test_an_option_that_keeps_the_boundary_is_scored_from_where_another_moved_it(chat):
+    # the end token does not merge with the space, "word" does: both are scored with it, so that they stay comparable
+    encoded = chat.encode(Choose(Prompt("Q", format="chat", prefix="The "), ("word", "<|end|>")), None)
+    assert encoded.moved == 1
+    assert encoded.continuations == (ids(" word"), ids(" <|end|>"))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    content=st.text(st.characters(codec="utf-8", exclude_characters="<"), min_size=1, max_size=20),
+    options=st.lists(
+        st.text(st.characters(codec="utf-8", exclude_characters="<"), min_size=1, max_size=8).filter(str.strip),
+        min_size=1, max_size=4,
+    ),
+)  # fmt: skip
+def test_prompt_and_continuation_are_always_the_joint_encoding(plain, content, options):
+    encoded = plain.encode(Choose(Prompt(content), tuple(options)), None)
+    for option, continuation in zip(options, encoded.continuations, strict=True):
+        assert encoded.prompt + continuation == (BOS, *ids(f"{content} {option}"))
+        assert continuation
+
+
+def test_an_empty_option_is_refused(plain):
+    with pytest.raises(
+        EngineError, match=r"an option is empty, which cannot be chosen: \['cow', ' '\] after 'Answer:'"
+    ):
+        plain.encode(Choose(Prompt("Answer:"), ("cow", " ")), None)
+
+
+def test_no_options_are_refused(plain):
+    with pytest.raises(EngineError, match="no options to choose from"):
+        plain.encode(Choose(Prompt("Answer:"), ()), None)
+
+
+def test_a_prompt_without_any_token_is_refused(make):
+    with pytest.raises(EngineError, match="has no token before the answer; a model needs at least one"):
+        make(bos=False).encode(Choose(Prompt(""), ("cow",)), None)
+
+
+def test_no_tokens_to_write_are_refused(plain):
+    with pytest.raises(EngineError, match="max_tokens should be at least 1; it is 0"):
+        plain.encode(Generate(Prompt("The"), max_tokens=0), None)
+
+
+def test_what_is_longer_than_the_context_does_not_fit(plain):
+    size = 1 + len(ids("The river"))
+    assert isinstance(plain.encode(Generate(Prompt("The river"), max_tokens=8), size + 8), Encoded)
+    assert plain.encode(Generate(Prompt("The river"), max_tokens=9), size + 8) == DoesNotFit(size + 9, size + 8)
+    longest = len(ids(" they had been working"))
+    choice = Choose(Prompt("The river"), ("x", "they had been working"))
+    assert isinstance(plain.encode(choice, size + longest), Encoded)
+    assert plain.encode(choice, size + longest - 1) == DoesNotFit(size + longest, size + longest - 1)
+
+
+def test_many_are_encoded_as_one_by_one(plain):
+    requests = [Choose(Prompt(f"Question {n}:"), ("cow", "honey")) for n in range(20)] + [asked("The river")]
+    assert plain.encode_all(requests, 40) == [plain.encode(request, 40) for request in requests]
+
+
+def test_a_folder_without_a_tokenizer_is_named(tmp_path):
+    with pytest.raises(EngineError, match=f"the tokenizer in {tmp_path} cannot be loaded: "):
+        Tokens(tmp_path, {})
+
+
+def test_generated_text_has_no_special_tokens(plain):
+    assert plain.text([*ids(" river"), EOS]) == " river"
