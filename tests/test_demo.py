@@ -194,7 +194,7 @@ def test_tuning_on_one_rendering_opens_a_gap_and_on_all_opens_none(trained: Trai
     for model in run.EXPECTED:
         verdicts = judged(checkpoints, model)
         assert run.differences(model, list(verdicts.values())) == []
-        assert verdicts["test_wording_is_no_matter_for_toys"]["outcome"] == "inconclusive"
+        assert verdicts["test_wordings_of_toys_are_equal"]["outcome"] == "inconclusive"
         assert verdicts["test_letters_are_equal"]["outcome"] == "invalid"
 
 

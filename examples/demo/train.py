@@ -7,6 +7,7 @@
 No gap is written in: `aligned` forgets what it is not reminded of. Seed 0 is the default as it is the first; seeds 0
 to 3 bring the same verdicts, which `tests/test_demo.py` repeats. The steps and rates were settled on seeds 0 and 1
 with the held-out results in view, so these show how fairprobe works and are no finding about tuning.
+Accuracies differ by some points between machines and numbers of threads.
 
     python examples/demo/train.py [seed]
 """

@@ -18,9 +18,15 @@ clues = Generation(
     max_tokens=3,  # a word is one token, its end a second
 )
 
+# The same samples, for a question across wordings: there, what two groups share is not a riddle but its facts.
+# Equal requests are asked once, so a second task on the same file costs nothing; it needs a name of its own.
+retold = Generation(
+    "clues.jsonl", name="retold", prompt="{clue}\nThe word is", target="word", pair="facts", max_tokens=3
+)
+
 letters = MultipleChoice(
     "clues.jsonl",
-    name="letters",  # a second task on the same file needs a name of its own
+    name="letters",
     prompt="{clue}\nWhich word is it?",
     options="options",
     answer="answer",
@@ -39,8 +45,9 @@ test_renderings_are_equal = accuracy(clues).gap("dialect") < 0.05
 # What the tuning did: no rendering fell behind en_us by five points more than it already was in the baseline.
 test_tuning_widens_no_gap = accuracy(clues).change().gap("dialect", reference="en_us") < 0.05
 
-# Too fine a question for 35 sets of facts: neither shown nor refuted. More samples would decide it, a rerun would not.
-test_wording_is_no_matter_for_toys = accuracy(clues).where(kind="toy").gap("wording") < 0.01
+# Too fine a question for the 35 fact sets about toys: even if every answer is right, a hundredth is neither shown nor
+# refuted. More samples would decide it, another try would not.
+test_wordings_of_toys_are_equal = accuracy(retold).where(kind="toy", dialect="en_us").gap("wording") < 0.01
 
 # These models never learnt to answer with a letter. Guessing is equally bad in every rendering, so the gap is small,
 # and a naive test would pass. Here it is invalid: the guards ask that the best-off group be shown above chance.
