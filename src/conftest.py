@@ -20,4 +20,5 @@ def _names(request: pytest.FixtureRequest, doctest_namespace: dict[str, Any]) ->
     answers = fairprobe.Recorded(answered, score="similarity", name="answers")
     own = request.node.dtest.globs  # a module's own names come first
     names = {**public, "clues": clues, "answers": answers}
+    doctest_namespace.clear()  # it lives as long as the session
     doctest_namespace.update({name: held for name, held in names.items() if name not in own})

@@ -1,0 +1,54 @@
+# Every target sets up what it needs, in .venv; nothing is installed elsewhere.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUN := $(BIN)/python
+
+.PHONY: demo test test-slow lint bench calibrate chaos browser clean help
+
+help: ## what there is to make
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+
+$(VENV)/.test: requirements/torch.txt requirements/test.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("fairprobe needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
+	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --upgrade pip
+	$(RUN) -m pip install --quiet -r requirements/torch.txt
+	$(RUN) -m pip install --quiet -r requirements/test.txt
+	$(RUN) -m pip install --quiet --no-deps -e .
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.test requirements/dev.txt
+	$(RUN) -m pip install --quiet -r requirements/dev.txt
+	touch $@
+
+demo: $(VENV)/.test ## train three tiny checkpoints, judge them, explain each verdict
+	$(RUN) examples/demo/run.py
+
+test: $(VENV)/.test ## the tests
+	$(RUN) -m pytest -m "not slow and not browser and not vllm and not gpu"
+
+test-slow: $(VENV)/.test ## the tests that train checkpoints
+	$(RUN) -m pytest -m slow
+
+browser: $(VENV)/.test ## the report in a real Chromium
+	$(RUN) -m pytest -m browser
+
+lint: $(VENV)/.dev ## style, floors, types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+bench: $(VENV)/.test ## what fairprobe costs, as counts and ratios
+	$(RUN) benchmarks/plugin_cost.py
+	$(RUN) benchmarks/requests.py
+
+calibrate: $(VENV)/.test ## how often verdicts err, by simulation
+	$(RUN) benchmarks/calibrate.py
+
+chaos: $(VENV)/.test ## kill runs, tear writes, fill disks
+	$(RUN) -m pytest -m "not slow and not browser" tests/test_store.py tests/plugin/test_plugin_interrupted.py
+
+clean: ## remove what was made
+	rm -rf $(VENV) .fairprobe build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
