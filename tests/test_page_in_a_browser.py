@@ -127,7 +127,7 @@ def chromium(profile: Path) -> Iterator[Browser]:
 
 STICKING_OUT = """
 [...document.querySelectorAll('main *, header *')]
-  .filter(e => !e.closest('.scroll, svg, .skip') && e.getBoundingClientRect().right > innerWidth + 1)
+  .filter(e => !e.closest('.scroll, .command, svg, .skip') && e.getBoundingClientRect().right > innerWidth + 1)
   .map(e => e.outerHTML.slice(0, 80))
 """
 FOLDED = """

@@ -73,7 +73,7 @@ def render(results: Mapping[str, Any]) -> str:
     page = (
         _templates()
         .get_template("page.html")
-        .render(page=_page(results), sections=SECTIONS, words=OUTCOMES, style=Markup(style), policy=policy(style))
+        .render(page=_page(results), sections=SECTIONS, style=Markup(style), policy=policy(style))
     )
     return _printable(page)
 
@@ -359,7 +359,6 @@ class Expectation:
     forest: Forest | None
     facts: list[tuple[str, str]]
     fired: list[Mapping[str, Any]]
-    missed: Missed
     raw: Mapping[str, Any]
 
 
@@ -385,7 +384,6 @@ def _expectation(anchor: str, verdict: Mapping[str, Any]) -> Expectation:
         forest=_forest(raw) if raw["groups"] else None,
         facts=_facts(raw),
         fired=[guard for guard in raw["guards"] if guard.get("outcome") != "pass"],
-        missed=_missed(raw["failures"]),
         raw=raw,
     )
 
@@ -688,7 +686,7 @@ class Page:
     notes: list[str]
     expectations: list[Expectation]
     heats: list[Heat]
-    missed: list[tuple[Expectation, Expectation]]
+    missed: list[tuple[Expectation, Expectation | None, Missed]]
     guards: list[tuple[Expectation, Mapping[str, Any]]]
     held: list[tuple[str, int]]
     facts: dict[str, list[tuple[str, str]]]
@@ -828,13 +826,13 @@ def _heat(columns: str, table: Mapping[str, Mapping[str, float | None]], limits:
     return Heat(columns, list(table), rows)
 
 
-def _told_once(shown: Iterable[Expectation]) -> list[tuple[Expectation, Expectation]]:
-    """Each expectation that has missed samples, with the first one that has the very same."""
-    having = [expectation for expectation in shown if expectation.missed.pairs]
-    return [
-        (expectation, next(first for first in having if first.raw["failures"] == expectation.raw["failures"]))
-        for expectation in having
-    ]
+def _told_once(shown: Iterable[Expectation]) -> list[tuple[Expectation, Expectation | None, Missed]]:
+    """Each expectation that has missed samples: those, or the one before it that has the very same."""
+    told: list[tuple[Expectation, Expectation | None, Missed]] = []
+    for expectation in (e for e in shown if e.raw["failures"]):
+        first = next((e for e, same, _ in told if not same and e.raw["failures"] == expectation.raw["failures"]), None)
+        told.append((expectation, first, Missed([], 0) if first else _missed(expectation.raw["failures"])))
+    return told
 
 
 def _provenance(raw: Mapping[str, Any]) -> dict[str, list[tuple[str, str]]]:
