@@ -33,6 +33,10 @@ FAMILIES: dict[str, dict[str, object]] = {
     # learnt positions, which end where the context does
     "gpt2": {"n_inner": 96},
     "gpt_neox": {},
+    # positions from the mask alone; logits scaled after the head; a state beside the key-value cache
+    "bloom": {"n_head": 4, "n_layer": 2},
+    "granite": {"num_key_value_heads": 2, "logits_scaling": 3.0},
+    "lfm2": {"num_key_value_heads": 2, "layer_types": ["conv", "full_attention"]},
 }
 
 

@@ -404,6 +404,38 @@ def test_a_checkpoint_that_is_no_causal_model_is_refused(tiny, tmp_path):
         engine(path)
 
 
+def test_code_that_comes_with_a_checkpoint_runs_only_when_asked_by_name(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "modules"))
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path / "modules")])
+    path = Path(shutil.copytree(tiny, tmp_path / "coded"))
+    (path / "own.py").write_text(
+        "from transformers import LlamaConfig, LlamaForCausalLM\n\n\n"
+        "class OwnConfig(LlamaConfig):\n    model_type = 'own'\n\n\n"
+        "class OwnModel(LlamaForCausalLM):\n    config_class = OwnConfig\n"
+    )
+    config = json.loads((path / "config.json").read_text())
+    config |= {"model_type": "own", "auto_map": {"AutoConfig": "own.OwnConfig", "AutoModelForCausalLM": "own.OwnModel"}}
+    (path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(EngineError, match=r"custom code .*; if you trust its code, say trust_remote_code=true$"):
+        engine(path)
+    trusted = answer(path, CHOICES, trust_remote_code="true")
+    assert near(trusted[CHOICES[0]].loglikelihoods, loglikelihoods(tiny, CHOICES[0]))
+    trusting = resolve(str(path), "model", {"trust_remote_code": "true"})
+    assert trusting.fingerprint != resolve(str(path), "model").fingerprint
+
+
+def test_a_model_without_a_key_value_cache_says_that_it_cannot_write(tiny, monkeypatch):
+    whole = forward.Network.__call__
+
+    def call(self, prefill, ids, **inputs):
+        return whole(self, prefill, ids, **{**inputs, "use_cache": False})
+
+    monkeypatch.setattr(forward.Network, "__call__", call)
+    assert answer(tiny, CHOICES)
+    with pytest.raises(EngineError, match="LlamaForCausalLM keeps no key-value cache, and writing without one"):
+        answer(tiny, WRITTEN)
+
+
 def test_a_tokenizer_of_another_model_is_found_out(tiny, tmp_path):
     def cut(weights):
         return {k: v[:300].clone() if v.shape[0] == 400 else v for k, v in weights.items()}

@@ -147,11 +147,14 @@ def generate(network: Network, batch: Sequence[tuple[Generate, Encoded]], decode
         unfinished = [index for index, answer in enumerate(live) if not answer.done]
         if not unfinished:
             break
-        cache, prefill = out.past_key_values, 0
+        cache, prefill = getattr(out, "past_key_values", None), 0
+        if cache is None:
+            msg = f"{type(network.model).__name__} keeps no key-value cache, and writing without one is not supported"
+            raise RuntimeError(msg)
         if len(unfinished) <= len(live) // 2:
             # a finished answer rides along until half of them are: copying the cache costs more than a row
             kept = network.tensor(unfinished)
-            cache.batch_select_indices(kept)
+            cache.reorder_cache(kept)
             live, mask = [live[index] for index in unfinished], mask[kept]
         mask = torch.cat([mask, mask.new_ones(len(live), 1)], dim=1)
         ids = network.tensor([[answer.last] for answer in live])

@@ -297,7 +297,7 @@ def _asked(
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "DefaultCPUAllocator" in str(error)
+    return isinstance(error, (torch.cuda.OutOfMemoryError, MemoryError)) or "DefaultCPUAllocator" in str(error)
 
 
 def _empty(network: Network) -> None:
@@ -377,4 +377,7 @@ def _ends(model: Any, tokens: Tokens) -> frozenset[int]:
 
 
 def _unusable(checkpoint: Checkpoint, error: Exception) -> EngineError:
-    return EngineError(f"transformers {version('transformers')} cannot load {checkpoint.path}: {first_line(error)}")
+    step = "; if you trust its code, say trust_remote_code=true" if "custom code" in str(error) else ""
+    return EngineError(
+        f"transformers {version('transformers')} cannot load {checkpoint.path}: {first_line(error)}{step}"
+    )
