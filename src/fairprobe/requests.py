@@ -1,4 +1,7 @@
-"""What can be asked of a checkpoint, and what comes back: frozen values, so that equal ones are asked once."""
+"""What can be asked of a checkpoint, and what comes back: frozen values, so that equal ones are asked once.
+
+`prompt_tokens` of a response are those of its prompt, chat template included.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +56,8 @@ class Generate:
 class Choose:
     """The log-likelihood of each option as a continuation of the prompt.
 
-    Options are bare texts; in plain format the engine scores `" " + option`, in chat format the option itself.
+    Options are bare texts. The engine scores `" " + option` where it follows a text, in plain format or after a prefix,
+    and the option itself where it begins an answer in chat format.
     """
 
     prompt: Prompt
@@ -65,7 +69,10 @@ Request = Generate | Choose
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """A continuation; `ended` when the model or a stop text ended it rather than `max_tokens`."""
+    """A continuation; `ended` when the model or a stop text ended it rather than `max_tokens`.
+
+    `output_tokens` counts the token that ended it.
+    """
 
     text: str
     ended: bool
@@ -76,9 +83,9 @@ class Generated:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """Summed log-likelihoods (nats) of the options, their token counts, and the most likely next token's share.
+    """Summed log-likelihoods (nats) of the options, and their token counts.
 
-    `mass` is the probability that the next token starts one of the options, where every option is one token.
+    `mass` is the probability that the next token is one of the options, where each is one token of its own.
     """
 
     loglikelihoods: tuple[float, ...]
