@@ -96,30 +96,29 @@ def test_the_runner_misses_a_test_that_did_not_run() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("given", "line"),
-    [
-        (
-            verdict("test_a", "pass", high=0.03),
-            "pass          test_a: shown below 0.030, so < 0.05 is more than a lucky sample.",
-        ),
-        (
-            verdict("test_a", "fail", value=0.4, low=0.3),
-            "fail          test_a: measured 0.400 and shown above 0.300: < 0.05 is refuted, not merely unproven.",
-        ),
-        (
-            verdict("test_a", "inconclusive", low=0.01, high=0.09, clusters=35),
-            "inconclusive  test_a: anywhere between 0.010 and 0.090, so 35 clusters cannot tell whether it is < 0.05.",
-        ),
-        (
-            verdict("test_a", "invalid", value=0.0, guards=[{"outcome": "fail", "detail": "at chance"}]),
-            "invalid       test_a: measured 0.000, but that is no evidence for < 0.05: at chance.",
-        ),
-    ],
-    ids=lambda value: value["outcome"] if isinstance(value, dict) else "",
-)  # fmt: skip
-def test_the_runner_explains_a_verdict_with_its_numbers(given: dict[str, Any], line: str) -> None:
-    assert run.explained(given) == line
+LINES = {
+    "pass          test_a is 0.010, shown below 0.030: < 0.05 holds, and not by the luck of these samples.": verdict(
+        "test_a", "pass", value=0.01, low=0.0, high=0.03
+    ),
+    "fail          test_a is 0.400, shown above 0.300: < 0.05 does not hold, it is not merely unproven.": verdict(
+        "test_a", "fail", value=0.4, low=0.3, high=0.5
+    ),
+    "inconclusive  test_a is 0.030, shown above 0.010 and below 0.090: 35 clusters do not decide < 0.05.": verdict(
+        "test_a", "inconclusive", value=0.03, low=0.01, high=0.09, clusters=35
+    ),
+    "invalid       test_a is 0.000, which is no evidence for < 0.05: at chance.": verdict(
+        "test_a", "invalid", value=0.0, low=0.0, high=0.01, guards=[{"outcome": "fail", "detail": "at chance"}]
+    ),
+    "pass          test_a is 0.800, shown above 0.700: > 0.3 holds, and not by the luck of these samples.": verdict(
+        "test_a", "pass", value=0.8, low=0.7, high=0.9, comparison=">", bound=0.3
+    ),
+    "error         test_a: no such file": verdict("test_a", "error", value=None, error="no such file"),
+}
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_the_runner_explains_a_verdict_with_its_numbers(line: str) -> None:
+    assert run.explained(LINES[line]) == line
 
 
 @pytest.fixture

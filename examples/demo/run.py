@@ -43,23 +43,22 @@ def differences(model: str, verdicts: Sequence[Verdict]) -> list[str]:
 
 def explained(verdict: Verdict) -> str:
     """A verdict in one line, with the numbers that it rests on."""
+    if verdict.get("error"):
+        return f"{verdict['outcome']:12}  {name(verdict)}: {verdict['error']}"
     bound = f"{verdict['comparison']} {verdict['bound']:g}"
+    below, above = f"shown below {verdict['high']:.3f}", f"shown above {verdict['low']:.3f}"
+    low_is_good = "<" in verdict["comparison"]
     match verdict["outcome"]:
         case "pass":
-            side = f"below {verdict['high']:.3f}" if "<" in verdict["comparison"] else f"above {verdict['low']:.3f}"
-            reason = f"shown {side}, so {bound} is more than a lucky sample"
+            reason = f"{below if low_is_good else above}: {bound} holds, and not by the luck of these samples"
         case "fail":
-            side = f"above {verdict['low']:.3f}" if "<" in verdict["comparison"] else f"below {verdict['high']:.3f}"
-            reason = f"measured {verdict['value']:.3f} and shown {side}: {bound} is refuted, not merely unproven"
+            reason = f"{above if low_is_good else below}: {bound} does not hold, it is not merely unproven"
         case "inconclusive":
-            reason = (
-                f"anywhere between {verdict['low']:.3f} and {verdict['high']:.3f}, so {verdict['clusters']} "
-                f"clusters cannot tell whether it is {bound}"
-            )
+            reason = f"{above} and below {verdict['high']:.3f}: {verdict['clusters']} clusters do not decide {bound}"
         case _:
             fired = "; ".join(guard["detail"] for guard in verdict["guards"] if guard["outcome"] == "fail")
-            reason = f"measured {verdict['value']:.3f}, but that is no evidence for {bound}: {fired}"
-    return f"{verdict['outcome']:12}  {name(verdict)}: {reason}."
+            reason = f"which is no evidence for {bound}: {fired}"
+    return f"{verdict['outcome']:12}  {name(verdict)} is {verdict['value']:.3f}, {reason}."
 
 
 def test(model: str) -> list[Verdict]:
@@ -87,7 +86,7 @@ def main(seed: int = 0) -> int:
         verdicts = test(model)
         wrong += differences(model, verdicts)
         print(f"\nWhat this says about {model}:")
-        for verdict in sorted(verdicts, key=lambda verdict: OUTCOMES.index(verdict["outcome"])):
+        for verdict in verdicts:
             print(f"  {explained(verdict)}")
         print(f"  The report: {(FOLDER / f'report-{model}' / 'index.html').relative_to(ROOT)}", flush=True)
     print("\n" + "\n".join(wrong or ["All verdicts are as expected."]))

@@ -193,6 +193,7 @@ def train(folder: Path, seed: int = 0, rendering: str = "en_us") -> None:
         return
     for name in (FINISHED, *NAMES):
         remove(folder / name)
+    torch.set_num_threads(min(2, torch.get_num_threads()))  # more do not help so small a model
     logging.disable_progress_bar()  # ours are the lines below
     tokenizer = new_tokenizer()
     model = new_model(tokenizer, seed)
