@@ -58,6 +58,16 @@ class Checkpoint:
         """The folder whose tokenizer and chat template count: the adapter's where it brings its own."""
         return self.adapter if self.adapter and _has_tokenizer(self.adapter) else self.path
 
+    @property
+    def template(self) -> str | None:
+        """The sha256 of its chat template, where it has one."""
+        file = self.tokenizer / "chat_template.jinja"
+        if file.is_file():
+            return hashlib.sha256(file.read_bytes()).hexdigest()
+        config = self.tokenizer / "tokenizer_config.json"
+        template = _read(config).get("chat_template") if config.is_file() else None
+        return hashlib.sha256(str(template).encode()).hexdigest() if template else None
+
 
 def resolve(spec: str, role: str, arguments: Mapping[str, str] | None = None, cache: Path | None = None) -> Checkpoint:
     """The checkpoint that `spec` names: a folder, or a hub id with an optional `@revision`.

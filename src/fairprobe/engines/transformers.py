@@ -118,18 +118,30 @@ class TransformersEngine:
         if self.settings.adapter and checkpoint.role == "model" and not checkpoint.adapter:
             msg = f"{checkpoint.name} has no adapter={self.settings.adapter}: give the arguments to `resolve` as well"
             raise EngineError(msg)
-        self.tokens = Tokens(
-            checkpoint.tokenizer, template_arguments, trust_remote_code=self.settings.trust_remote_code
-        )
         self._arguments = dict(arguments)
-        self._config = _read_config(checkpoint, self.settings.trust_remote_code)
+        self._template_arguments = dict(template_arguments)
         self._encoded: dict[Request, Encoded | DoesNotFit] = {}
         self._counts: Counter[str] = Counter()
         self._network: Network | None = None
 
+    # read when a request is first encoded: a run whose answers are all stored needs neither
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        """The tokenizer, and the requests' way through it."""
+        trusts = self.settings.trust_remote_code
+        return Tokens(self.checkpoint.tokenizer, self._template_arguments, trust_remote_code=trusts)
+
+    @cached_property
+    def _config(self) -> Any:
+        return _read_config(self.checkpoint, self.settings.trust_remote_code)
+
     @property
     def numerics(self) -> str:
-        """Engine, dtype, kind of device, template and what else changes the numbers, as one line of JSON."""
+        """Engine, dtype, kind of device and what else changes the numbers, as one line of JSON.
+
+        The chat template is not among them: it is part of the checkpoint's content.
+        """
         said = {
             "engine": "transformers",
             "rules": RULES,
@@ -137,8 +149,7 @@ class TransformersEngine:
             "dtype": self.dtype,
             "attention": self.settings.attn_implementation,
             "remote_code": self.settings.trust_remote_code,
-            "template": self.tokens.template,
-            "template_arguments": self.tokens.template_arguments if self.tokens.template else {},
+            "template_arguments": self._template_arguments,
         }
         return json.dumps(said, sort_keys=True)
 
@@ -162,8 +173,7 @@ class TransformersEngine:
     def dtype(self) -> str:
         """The weights' dtype: as set, else float32 on a CPU, else the checkpoint's own."""
         chosen = self.settings.dtype or ("float32" if self.device.startswith("cpu") else "auto")
-        own = getattr(self._config, "dtype", None)
-        return chosen if chosen != "auto" else str(own or "auto").removeprefix("torch.")
+        return chosen if chosen != "auto" else str(self._config.dtype or "auto").removeprefix("torch.")
 
     @property
     def context_length(self) -> int | None:
@@ -204,6 +214,8 @@ class TransformersEngine:
 
     def close(self) -> None:
         """Free the weights; the engine still encodes, and loads them again when it is asked again."""
+        if self._network is None:
+            return
         self._network = None
         gc.collect()
         if torch.cuda.is_available() and torch.cuda.is_initialized():

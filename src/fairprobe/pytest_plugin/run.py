@@ -189,7 +189,9 @@ class Run:
             checkpoint = self.session.checkpoint(role)
         except FairprobeError:
             return fact
-        return {**fact, "fingerprint": checkpoint.fingerprint, "revision": checkpoint.revision}
+        return {
+            **fact, "fingerprint": checkpoint.fingerprint, "revision": checkpoint.revision, "template": checkpoint.template,
+        }  # fmt: skip
 
     def _data(self) -> Iterable[dict[str, Any]]:
         for task, samples in self.session.tasks.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -33,7 +33,7 @@ def wilson(successes: ArrayLike, n: ArrayLike, alpha: float) -> tuple[FloatArray
     [0.255289, 0.36621]
     """
     x, n = np.asarray(successes, dtype=np.float64), np.asarray(n, dtype=np.float64)
-    z2 = stats.norm.isf(alpha) ** 2
+    z2 = special.ndtri(alpha) ** 2
     centre = (x + z2 / 2) / (n + z2)
     half = np.sqrt(z2 * (x * (n - x) / n + z2 / 4)) / (n + z2)
     return np.where(x == 0, 0.0, centre - half), np.where(x == n, 1.0, centre + half)
@@ -46,8 +46,8 @@ def clopper_pearson(successes: ArrayLike, n: ArrayLike, alpha: float) -> tuple[F
     [0.057844, 0.16165]
     """
     x, n = np.asarray(successes, dtype=np.float64), np.asarray(n, dtype=np.float64)
-    low = stats.beta.ppf(alpha, np.maximum(x, 1), n - x + 1)
-    high = stats.beta.isf(alpha, x + 1, np.maximum(n - x, 1))
+    low = special.betaincinv(np.maximum(x, 1), n - x + 1, alpha)
+    high = special.betainccinv(x + 1, np.maximum(n - x, 1), alpha)
     return np.where(x == 0, 0.0, low), np.where(x == n, 1.0, high)
 
 
@@ -70,9 +70,15 @@ def rate_p_values(
         return above, below
     z = (successes - n * rate) / np.sqrt(n * rate * (1 - rate))
     few = exact | _few(successes, n)
-    above = np.where(few, stats.binom.sf(successes - 1, n, rate), stats.norm.sf(z))
-    below = np.where(few, stats.binom.cdf(successes, n, rate), stats.norm.cdf(z))
+    above = np.where(few, _at_least(successes, n, rate), special.ndtr(-z))
+    below = np.where(few, _at_least(n - successes, n, 1 - rate), special.ndtr(z))
     return above, below
+
+
+def _at_least(successes: FloatArray, n: FloatArray, rate: float) -> FloatArray:
+    """The probability of so many successes or more."""
+    tail: FloatArray = special.betainc(np.maximum(successes, 1), n - successes + 1, rate)
+    return np.where(successes > 0, tail, 1.0)
 
 
 def _few(successes: FloatArray, n: FloatArray) -> BoolArray:
@@ -162,7 +168,7 @@ def interval(estimates: Estimates, contrast: ArrayLike, alpha: float, shrink: bo
     [0.037, 0.418]
     """
     value, error, freedom, _ = spread(estimates, np.atleast_2d(np.asarray(contrast, dtype=np.float64)), shrink)
-    half = stats.t.isf(alpha, freedom) * error
+    half = -special.stdtrit(freedom, alpha) * error
     return float(value[0] - half[0]), float(value[0] + half[0])
 
 
@@ -171,7 +177,7 @@ def limits(estimates: Estimates, alpha: float) -> tuple[FloatArray, FloatArray]:
     if estimates.rates:
         return rate_limits(estimates.theta * estimates.samples, estimates.samples.astype(np.float64), alpha)
     value, error, freedom, _ = spread(estimates, np.eye(len(estimates.groups)))
-    half = stats.t.isf(alpha, freedom) * error
+    half = -special.stdtrit(freedom, alpha) * error
     return np.maximum(value - half, estimates.low), np.minimum(value + half, estimates.high)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import optimize, special
 
 from fairprobe.statistics.bounds import Spread, gaussian, largest, rate_limits, rate_p_values, spread
 
@@ -229,7 +229,7 @@ def _judge(estimates: Estimates, claim: _Claim, alpha: float, seed: int) -> _Sho
     count = len(claim.contrasts) * (2 if claim.mirrored else 1)
     shrunk = "plus-two " if estimates.bounded else ""
     return _Shown(
-        p_below=float(stats.t.cdf(z, known.freedom).max()),
+        p_below=float(special.stdtr(known.freedom, z).max()),
         p_above=p_above,
         lower=_lower(known, critical),
         upper=_upper(known, alpha),
@@ -254,14 +254,14 @@ def _judge_rates(estimates: Estimates, claim: _Claim, alpha: float) -> _Shown:
         p_above=min(1.0, size * float(above[down].min())),
         lower=float((sign * lower[down]).max()),
         upper=float((sign * upper[up]).max()),
-        critical=float(stats.norm.isf(alpha / size)),
+        critical=float(-special.ndtri(alpha / size)),
         method="Wilson limits, exact (Clopper-Pearson) for few answers"
         + (f"; one side for each group, the other exact and for all {size} at once (Bonferroni)" if several else ""),
     )
 
 
 def _upper(known: Spread, alpha: float) -> float:
-    return float((known.value + stats.t.isf(alpha, known.freedom) * known.error).max())
+    return float((known.value + -special.stdtrit(known.freedom, alpha) * known.error).max())
 
 
 def _lower(known: Spread, critical: float) -> float:
@@ -298,7 +298,7 @@ def _needed(estimates: Estimates, claim: _Claim, alpha: float, critical: float) 
     known = _known(estimates, claim)
     value = claim.contrasts @ estimates.theta
     short = claim.threshold - (np.abs(value) if claim.mirrored else value)
-    factor = np.where(short > 0, stats.t.isf(alpha, known.freedom), min(critical, 1e100)) * known.error
+    factor = np.where(short > 0, -special.stdtrit(known.freedom, alpha), min(critical, 1e100)) * known.error
     with np.errstate(all="ignore"):
         times = (factor / np.where(short == 0, np.nan, short)) ** 2
     more = times.max() if (short > 0).all() else np.nanmin(np.where(short < 0, times, np.inf))
