@@ -90,19 +90,28 @@ class Rows:
 def source_of(data: object, beside: Path) -> Files | Frame:
     """What a user gave as data, as a value: a place to read from, or rows."""
     if isinstance(data, (str, Path)):
-        return Files(str(data), beside)
+        # where a full path or a URL leads does not depend on the module that names it
+        return Files(str(data), Path() if "://" in str(data) or Path(data).is_absolute() else beside)
     if isinstance(data, pl.DataFrame):
         return Frame(data)
     if isinstance(data, pl.LazyFrame):
         return Frame(data.collect())
     if isinstance(data, Sequence) and all(isinstance(row, Mapping) for row in data):
-        return Frame(pl.from_dicts([dict(row) for row in data], infer_schema_length=None))
+        return Frame(_framed(lambda: pl.from_dicts([dict(row) for row in data], infer_schema_length=None), bool(data)))
     if hasattr(data, "columns") and hasattr(data, "__getitem__"):
-        columns = {str(name): list(data[name]) for name in data.columns}
-        return Frame(pl.DataFrame(columns, strict=False, nan_to_null=True))
+        columns = {str(name): _cells(data[name]) for name in data.columns}
+        return Frame(_framed(lambda: pl.DataFrame(columns, strict=False), bool(columns)))
     msg = (f"samples come from a path, a glob, a URL, a dataframe or a list of dicts, not from "
            f"{type(data).__name__}: {data!r:.80}")
     raise BadData(msg)
+
+
+def lies(source: Files | Frame, root: Path | None = None, known: Mapping[str, str] | None = None) -> bool:
+    """Whether there is anything to read; what is wrong with it, `read` says."""
+    if isinstance(source, Frame):
+        return True
+    pattern = _filled(source.pattern, known)
+    return "://" in pattern or any(_matching(folder / pattern) for folder in (root, source.beside) if folder is not None)
 
 
 def read(source: Files | Frame, root: Path | None = None, known: Mapping[str, str] | None = None) -> Rows:
@@ -113,7 +122,7 @@ def read(source: Files | Frame, root: Path | None = None, known: Mapping[str, st
     """
     if isinstance(source, Frame):
         return Rows(_not_empty(source.rows, "the dataframe"), (Source("<dataframe>", source.digest, source.rows.height),))
-    pattern = _PLACEHOLDER.sub(lambda m: (known or {}).get(m[1], m[0]), source.pattern)
+    pattern = _filled(source.pattern, known)
     if "://" in pattern:
         return _read_url(pattern)
     found = _locate(pattern, source.beside, root)
@@ -131,6 +140,29 @@ def column(frame: pl.DataFrame, name: str, where: str) -> pl.Series:
         msg = f"{where} has no column {name!r}; its samples have {', '.join(frame.columns)}"
         raise UnknownGroup(msg)
     return frame[name]
+
+
+def _filled(pattern: str, known: Mapping[str, str] | None) -> str:
+    return _PLACEHOLDER.sub(lambda m: (known or {}).get(m[1], m[0]), pattern)
+
+
+def _cells(column: Any) -> list[Any]:
+    """The values of a foreign column; what it calls missing (NaN, NaT, NA) is None."""
+    if not hasattr(column, "isna"):
+        return list(column)
+    return [None if missing else value for value, missing in zip(column, column.isna(), strict=True)]
+
+
+def _framed(frame: Callable[[], pl.DataFrame], has_any: bool) -> pl.DataFrame:
+    """The dataframe that polars makes of rows or columns, or what is wrong with them."""
+    if not has_any:
+        msg = "the data holds no samples: it should hold one per row"
+        raise BadData(msg)
+    try:
+        return frame()
+    except (pl.exceptions.PolarsError, TypeError, ValueError) as error:
+        msg = f"the data cannot be read as a table: {error}"
+        raise BadData(msg) from error
 
 
 def _locate(pattern: str, beside: Path, root: Path | None) -> list[tuple[Path, dict[str, str]]]:
@@ -152,10 +184,19 @@ def _matching(path: Path) -> list[tuple[Path, dict[str, str]]]:
         return []
     glob = _PLACEHOLDER.sub("*", text)
     fixed = re.escape(text).replace(r"\*\*/", "(?:.*/)?").replace(r"\*", "[^/]*").replace(r"\?", "[^/]")
-    words = re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+)", fixed))
+    named: set[str] = set()
+
+    def word(match: re.Match[str]) -> str:
+        # a word that stands twice means the same twice
+        again = match[1] in named
+        named.add(match[1])
+        return f"(?P={match[1]})" if again else f"(?P<{match[1]}>[^/]+)"
+
+    words = re.compile(re.sub(r"\\\{(\w+)\\\}", word, fixed))
     anchor = Path(path.anchor or ".")
     files = sorted(anchor.glob(str(Path(glob).relative_to(path.anchor)) if path.anchor else glob))
-    return [(file, match.groupdict() if (match := words.fullmatch(file.as_posix())) else {}) for file in files]
+    matched = ((file, words.fullmatch(file.as_posix())) for file in files)
+    return [(file, match.groupdict() if match else {}) for file, match in matched if match or not named]
 
 
 def _read_file(path: Path) -> pl.DataFrame:
@@ -180,13 +221,18 @@ def _name_broken_line(path: Path) -> None:
     with path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             try:
-                held = json.loads(line) if line.strip() else {}
+                held = json.loads(line, parse_constant=_refuse_constant) if line.strip() else {}
             except ValueError as error:
                 msg = f"{path}, line {number} is not JSON: {error}. It begins {line[:60].decode(errors='replace')!r}."
                 raise BadData(msg) from None
             if not isinstance(held, dict):
                 msg = f"{path}, line {number} should be an object, one sample; it is {line[:60].decode(errors='replace')!r}"
                 raise BadData(msg)
+
+
+def _refuse_constant(name: str) -> None:
+    msg = f"{name} is Python's word; a value that is missing is null"
+    raise ValueError(msg)
 
 
 def _read_url(url: str) -> Rows:
