@@ -119,6 +119,15 @@ def name_of(scorer: Scorer) -> str:
     return name.strip("_").lower()
 
 
+def needs_target(scorer: Scorer) -> bool:
+    """Whether a scorer is one of ours that compares a response with its target.
+
+    >>> needs_target(exact_match), needs_target(lambda response, target, row: len(response) < 80)
+    (True, False)
+    """
+    return scorer in (exact_match, contains) or isinstance(scorer, (_Contains, _Regex))
+
+
 def score(scorer: Scorer, response: str, target: Target, row: Mapping[str, Any]) -> Score:
     """One response's score; an empty response is `empty` and scores 0 without being put to the scorer."""
     if not response.strip():
@@ -127,6 +136,10 @@ def score(scorer: Scorer, response: str, target: Target, row: Mapping[str, Any])
     scored = given if isinstance(given, Score) else Score(float(given))
     if not 0.0 <= scored.value <= 1.0:
         msg = f"scorer {name_of(scorer)} gave {scored.value!r} for {response!r:.60}; a score lies in [0, 1]"
+        raise ValueError(msg)
+    if scored.status not in STATUSES or scored.status in UNSCORED:
+        said = ", ".join(status for status in STATUSES if status not in UNSCORED)
+        msg = f"scorer {name_of(scorer)} gave the status {scored.status!r} to {response!r:.60}; it is one of {said}"
         raise ValueError(msg)
     return scored
 

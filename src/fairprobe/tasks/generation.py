@@ -49,6 +49,11 @@ class Generation(Asking):
             raise BadData(msg)
 
     @property
+    def lacks_target(self) -> bool:
+        """Whether a scorer of ours has no target to compare answers with."""
+        return self.target is None and any(scorers.needs_target(scorer) for _, scorer in self._scorers)
+
+    @property
     def score_names(self) -> tuple[str, ...]:
         """The scorers' names, in their order."""
         return tuple(name for name, _ in self._scorers)
@@ -61,7 +66,11 @@ class Generation(Asking):
         """Raise where a column that the prompt or the target needs is not there."""
         super().check(samples)
         if self.target is not None:
-            data.column(samples.frame, self.target, f"{self!r} has its target in {self.target!r}, but it")
+            targets = data.column(samples.frame, self.target, f"{self!r} has its target in {self.target!r}, but it")
+            if targets.null_count():
+                row = int(targets.is_null().arg_max() or 0)
+                msg = f"{self!r}: row {row + 1} has no target in column {self.target!r}"
+                raise BadData(msg)
 
     def requests(self, samples: Samples) -> list[tuple[Request, ...]]:
         """As many requests a sample as answers are drawn."""

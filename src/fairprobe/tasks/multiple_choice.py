@@ -125,13 +125,20 @@ class MultipleChoice(Asking):
             if values.dtype.base_type().__name__ not in {"List", "Array"}:
                 msg = f"{self!r}: column {self.options!r} should hold lists of options; it holds {values.dtype}: {values[0]!r:.60}"
                 raise BadData(msg)
-            return [[str(text) for text in texts or []] for texts in values.to_list()]
+            return [self._texts(texts or [], number) for number, texts in enumerate(values.to_list(), start=1)]
         columns = [name for name in self.options if name in samples.frame.columns]
         if not columns:
             return [list(self.options)] * len(samples)
         for name in self.options:
             data.column(samples.frame, name, f"{self!r} has an option in {name!r}, but it")
-        return [[str(value) for value in row] for row in samples.frame.select(columns).iter_rows()]
+        rows = samples.frame.select(columns).iter_rows()
+        return [self._texts(row, number) for number, row in enumerate(rows, start=1)]
+
+    def _texts(self, given: Sequence[Any], number: int) -> list[str]:
+        if any(option is None for option in given):
+            msg = f"{self!r}: row {number} has an option without a value: {list(given)}"
+            raise BadData(msg)
+        return [str(option) for option in given]
 
     def _check_pairs(self, samples: Samples, options: Sequence[Sequence[str]]) -> None:
         counts: dict[Any, int] = {}

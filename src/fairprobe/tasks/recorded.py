@@ -43,30 +43,32 @@ class Recorded(Task):
     @property
     def score_names(self) -> tuple[str, ...]:
         """The names of the recorded scores, in their order."""
-        return tuple(name for name, _ in self._columns)
+        return tuple(name for name, _ in self.columns)
 
     @property
-    def _columns(self) -> tuple[tuple[str, str], ...]:
+    def columns(self) -> tuple[tuple[str, str], ...]:
+        """The names of the scores, each with the column that holds it."""
         return self.score  # type: ignore[return-value]  # made a tuple when the task was
 
     def has(self, model: str, root: Path | None = None) -> bool:
         """Whether there is a recording of this model."""
-        if isinstance(self.data, data.Files) and "{model}" in self.data.pattern:
-            try:
-                self.read(root, {"model": model})
-            except BadData:
-                return False
-            return True
+        if not data.lies(self.data, root, {"model": model}):
+            # a file that lies nowhere under any name is an error, which reading it says
+            return not (isinstance(self.data, data.Files) and "{model}" in self.data.pattern)
         if self.model is None:
             return True
-        return model in data.column(self.read(root).frame, self.model, repr(self)).to_list()
+        return model in data.column(self.read(root, {"model": model}).frame, self.model, repr(self)).cast(pl.String).to_list()
 
     def recorded(self, model: str, root: Path | None = None) -> Samples:
         """The samples of one recorded model."""
         samples = self.read(root, {"model": model})
         if self.model is None:
             return samples
-        mine = data.column(samples.frame, self.model, repr(self)) == model
+        models = data.column(samples.frame, self.model, repr(self)).cast(pl.String)
+        mine = (models == model).fill_null(value=False)
+        if not mine.any():
+            msg = f"{self!r} has no recording of {model!r} in {self.model!r}; it has {', '.join(sorted(set(models.drop_nulls())))}"
+            raise BadData(msg)
         return samples.take(np.flatnonzero(mine.to_numpy()))
 
     def requests(self, samples: Samples) -> list[tuple[Request, ...]]:
@@ -75,7 +77,7 @@ class Recorded(Task):
 
     def outcomes(self, samples: Samples, responses: Sequence[Sequence[Response | None]] = ()) -> Outcomes:  # noqa: ARG002
         """The recorded scores as they stand. Raises `BadData` for a score that is missing or no number."""
-        scores = {name: self._values(samples.frame, column) for name, column in self._columns}
+        scores = {name: self._values(samples.frame, column) for name, column in self.columns}
         return Outcomes(
             samples,
             scores,
@@ -83,8 +85,12 @@ class Recorded(Task):
             responses=[None] * len(samples),
             prompts=[None] * len(samples),
             targets=[None] * len(samples),
-            ranges={name: self.range or natural_range(values) for name, values in scores.items()},
+            ranges=self.ranges(samples),
         )
+
+    def ranges(self, samples: Samples) -> Mapping[str, tuple[float, float]]:
+        """As declared; else [0, 1] where all values lie in it, and none where they do not."""
+        return {name: self.range or natural_range(self._values(samples.frame, column)) for name, column in self.columns}
 
     def _values(self, frame: pl.DataFrame, name: str) -> np.ndarray:
         values = data.column(frame, name, repr(self))

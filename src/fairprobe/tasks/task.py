@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import string
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -106,13 +107,18 @@ class Task:
             msg = f"a {type(self).__name__} of a dataframe needs a name, as in {type(self).__name__}(frame, name='clues', …)"
             raise BadData(msg)
         object.__setattr__(self, "name", self.name or source.stem())  # type: ignore[union-attr]  # frames are named
-        if not self.name.isidentifier():
-            msg = f"name={self.name!r}: a task's name is used in expressions, so it is a word of letters, digits and _"
+        if not self.name.isidentifier() or keyword.iskeyword(self.name):
+            msg = f"name={self.name!r}: a task's name is used in expressions, so it is a word of letters, digits and _; give another name="
             raise BadData(msg)
 
     def __repr__(self) -> str:
         source = self.data.pattern if isinstance(self.data, data.Files) else f"{self.data.rows.height} samples"
         return f"{type(self).__name__}({self.name!r}, {source})"
+
+    @property
+    def lacks_target(self) -> bool:
+        """Whether its scores compare answers with a target that it does not name, and so would all be 0."""
+        return False
 
     @property
     def score_names(self) -> tuple[str, ...]:
@@ -136,6 +142,10 @@ class Task:
     def outcomes(self, samples: Samples, responses: Sequence[Sequence[Response | None]]) -> Outcomes:
         """What came of each sample; `responses` stand in the order of `requests`, None where nothing came."""
         raise NotImplementedError
+
+    def ranges(self, samples: Samples) -> Mapping[str, tuple[float, float]]:  # noqa: ARG002 - tasks differ
+        """The lowest and highest value that each score can have."""
+        return dict.fromkeys(self.score_names, (0.0, 1.0))
 
     def chance(self, samples: Samples) -> float | None:  # noqa: ARG002 - tasks differ
         """The accuracy of an answer that knows nothing; None where no target is known."""
@@ -164,10 +174,11 @@ class Task:
         if self.weight is None:
             return None
         values = data.column(frame, self.weight, repr(self))
-        if not values.dtype.is_numeric() or values.null_count() or float(values.min()) < 0:  # type: ignore[arg-type]
+        given = values.to_numpy() if values.dtype.is_numeric() and not values.null_count() else np.array([np.nan])
+        if not (np.isfinite(given) & (given >= 0)).all():
             msg = f"{self!r}: weight={self.weight!r} should be a column of non-negative numbers, it is {values.dtype}"
             raise BadData(msg)
-        return values.to_numpy().astype(float)
+        return given.astype(float)
 
 
 @dataclass(frozen=True, repr=False)
@@ -203,7 +214,11 @@ class Asking(Task):
     def _fields(self) -> list[str]:
         if callable(self.prompt):
             return []
-        names = [name for _, name, _, _ in string.Formatter().parse(self.prompt) if name is not None]
+        try:
+            names = [name for _, name, _, _ in string.Formatter().parse(self.prompt) if name is not None]
+        except ValueError as error:
+            msg = f"{self!r}: the prompt {self.prompt!r} is no format string: {error}; write {{{{ and }}}} for braces"
+            raise BadData(msg) from None
         if "" in names:
             msg = f"{self!r}: the prompt {self.prompt!r} has an empty {{}}; name a column in it, or write {{{{}}}} for braces"
             raise BadData(msg)
