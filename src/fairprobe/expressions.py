@@ -6,6 +6,7 @@ and hash are structural.
 
 from __future__ import annotations
 
+import keyword
 import math
 import numbers
 import os
@@ -223,7 +224,7 @@ class Metric(_Comparable):
         """Whether it compares the model with its baseline."""
         return any(isinstance(part, Change) for part in walk(self))
 
-    def where(self, **values: Hashable) -> Metric:
+    def where(self, /, **values: Hashable) -> Metric:
         """Only the samples whose columns have these values.
 
         >>> accuracy(clues).where(dialect="en_in")
@@ -265,6 +266,9 @@ class Metric(_Comparable):
         >>> accuracy(clues).gap("dialect", reference="en_us", two_sided=True) < 0.05
         accuracy(clues).gap('dialect', reference='en_us', two_sided=True) < 0.05
         """
+        if not isinstance(reference, Hashable):
+            msg = f"{self!r}.gap(reference={reference!r}): a reference is one group, as in reference='en_us'; of several columns a tuple"
+            raise BadExpectation(msg)
         if two_sided and reference is None:
             msg = f"two_sided=True needs a reference: {self!r}.gap({columns[0] if columns else 'column'!r}, reference='…', two_sided=True)"
             raise BadExpectation(msg)
@@ -316,7 +320,7 @@ class Where(Metric):
     conditions: tuple[tuple[str, Hashable], ...]
 
     def __repr__(self) -> str:
-        if all(name.isidentifier() for name, _ in self.conditions):
+        if all(name.isidentifier() and not keyword.iskeyword(name) for name, _ in self.conditions):
             given = ", ".join(f"{name}={value!r}" for name, value in self.conditions)
         else:
             given = f"**{dict(self.conditions)!r}"
@@ -385,6 +389,9 @@ class Question(_Comparable):
         """Refused: the change of a gap is not the gap of the changes."""
         asked = self.plain.removeprefix(_dotted(self.metric))
         changed = f"{_dotted(self.metric)}.change()"
+        if self.kind != "gap":
+            msg = f"{self!r}.change(): a change stands before the question, as in {changed}{asked if self.kind == 'by' else ''} > -0.05"
+            raise BadExpectation(msg)
         msg = (f"{self.plain}.change() is ambiguous. That alignment does not widen the gap is "
                f"{changed}.{self.kind}({', '.join(map(repr, self.columns))}, reference='…') < 0.05; "
                f"that no two groups' changes differ either way is {changed}{asked} < 0.05.")
