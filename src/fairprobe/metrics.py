@@ -18,7 +18,7 @@ from fairprobe import data, statistics
 from fairprobe.errors import BadData, BadExpectation, UnknownGroup
 from fairprobe.expressions import Change, Difference, Matched, Measure, Metric, Question, Where
 from fairprobe.statistics import Estimates
-from fairprobe.tasks import Outcomes, Task
+from fairprobe.tasks import Outcomes, Recorded, Task
 from fairprobe.tasks.recorded import natural_range
 
 Role = Literal["model", "baseline"]
@@ -32,7 +32,7 @@ def accuracy(task: Task) -> Metric:
     >>> accuracy(clues).by("dialect") > 0.3
     accuracy(clues).by('dialect') > 0.3
     """
-    return _measure("accuracy", task)
+    return _targeted(_measure("accuracy", task))
 
 
 def exact_match(task: Task) -> Metric:
@@ -44,7 +44,7 @@ def exact_match(task: Task) -> Metric:
     if "exact_match" not in _measure("exact_match", task).task.score_names:
         msg = f"{task!r} has no score named 'exact_match'; it has {', '.join(task.score_names)}"
         raise BadExpectation(msg)
-    return _measure("exact_match", task)
+    return _targeted(_measure("exact_match", task))
 
 
 def mean(task: Task, column: str) -> Metric:
@@ -53,7 +53,8 @@ def mean(task: Task, column: str) -> Metric:
     >>> mean(answers, "similarity").gap("country") < 0.1
     mean(answers, 'similarity').gap('country') < 0.1
     """
-    return replace(_measure("mean", task), column=column)
+    measure = replace(_measure("mean", task), column=column)
+    return _targeted(measure) if column in task.score_names else measure
 
 
 def valid_rate(task: Task) -> Metric:
@@ -70,6 +71,14 @@ def _measure(function: str, task: object) -> Measure:
         msg = f"{function}() takes a task, as in {function}(Generation('clues.jsonl', …)), not {task!r:.60}"
         raise BadExpectation(msg)
     return Measure(function, task)
+
+
+def _targeted(measure: Measure) -> Measure:
+    if measure.task.lacks_target:
+        msg = (f"{measure!r} would be 0 for every model: {measure.task!r} names no target to compare answers with. "
+               "Give it one, target='column', or a scorer of your own.")
+        raise BadExpectation(msg)
+    return measure
 
 
 class NoEvidence(Exception):
@@ -166,11 +175,13 @@ class Grouped:
         return any(bool(np.any(v.lacking & (at >= 0))) for v, at in zip(self.values, self.index, strict=True))
 
     def estimates(self, imputed: Sequence[Literal["low", "high"]] | None = None) -> Estimates:
-        """The groups' values. Missing ones are left out, or taken at the end of their range that `imputed` names."""
-        parts = [self._part(values, at, imputed) for values, at in zip(self.values, self.index, strict=True)]
-        total = parts[0]
-        for part in parts[1:]:
-            total = statistics.subtract(total, part)
+        """The groups' values. Missing ones are left out, or taken so that the value comes to the end `imputed` names."""
+        first, *rest = zip(self.values, self.index, strict=True)
+        total = self._part(*first, imputed)
+        # what is subtracted lowers the value by being high
+        against = imputed and ["low" if end == "high" else "high" for end in imputed]
+        for values, at in rest:
+            total = statistics.subtract(total, self._part(values, at, against))
         return total
 
     def _part(self, values: Values, at: np.ndarray, imputed: Sequence[str] | None) -> Estimates:
@@ -333,7 +344,9 @@ def _check_pairs(question: Question, values: Values) -> None:
     twice = keys.group_by("__pair", *question.columns).len().filter(pl.col("len") > 1)
     if twice.is_empty() or _most_groups(keys, ["__pair"], question.columns) == 1:
         return
-    others = [name for name in samples.frame.columns if name not in question.columns]
+    # scores differ by chance: they tell no samples apart
+    scores = dict(values.task.columns).values() if isinstance(values.task, Recorded) else ()
+    others = [name for name in samples.frame.columns if name not in (*question.columns, *scores)]
     if any(_crosses(keys, name, question.columns) for name in others):
         return
     pair, *group, count = twice.sort(twice.columns).row(0)

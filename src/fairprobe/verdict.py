@@ -116,17 +116,19 @@ def can_pass(expectation: Expectation, samples: Mapping[Task, Samples], defaults
     """Whether the most favourable data of this size would pass: `judge` itself, on such data. None: not known."""
     question = expectation.question
     functions = {measure.function for measure in measures(question.metric)}
+    tasks = {measure.task for measure in measures(question.metric)}
+    unbounded = any(not np.isfinite(ends).all() for task in tasks for ends in task.ranges(samples[task]).values())
     odd = any(isinstance(part, Difference) for part in walk(question.metric)) or functions & {"valid_rate", "mean"}
     towards_high = expectation.comparison in {">", ">="}
-    if odd or (question.kind == "gap" and towards_high) or (question.kind == "ratio" and not towards_high):
+    if odd or unbounded or (question.kind == "gap" and towards_high) or (question.kind == "ratio" and not towards_high):
         return None
     compares = question.kind in {"gap", "ratio"}
 
     def best(task: Task, role: Role) -> Outcomes:
         high = True if compares else towards_high == (role == "model")
-        size = len(samples[task])
-        scores = {name: np.full(size, float(high)) for name in task.score_names}
-        return Outcomes(samples[task], scores, np.full(size, "ok", dtype=object))
+        size, ranges = len(samples[task]), task.ranges(samples[task])
+        scores = {name: np.full(size, float(ends[high])) for name, ends in ranges.items()}
+        return Outcomes(samples[task], scores, np.full(size, "ok", dtype=object), ranges=ranges)
 
     data = grouped(question, measured(question.metric, best))
     enough = next(guards.check(question, data))
@@ -144,7 +146,8 @@ def _outcome(decision: Decision, found: Sequence[Guard]) -> Outcome:
 def _decide(expectation: Expectation, data: Grouped, claim: Claim, defaults: Defaults) -> Decision:
     """The decision, if it is the same however missing answers are imputed; else inconclusive."""
     question = expectation.question
-    patterns: list[Sequence[End] | None] = list(_imputations(len(data.labels))) if data.lacks_any else [None]
+    # the first is of what was answered: a group without any answer has no value, whatever is imputed
+    patterns: list[Sequence[End] | None] = [None, *(_imputations(len(data.labels)) if data.lacks_any else ())]
     if data.lacks_any and not all(np.isfinite([v.low, v.high]).all() for v in data.values):
         msg = "samples without an answer cannot be imputed, since their values are unbounded"
         raise NoEvidence(msg)
@@ -156,7 +159,7 @@ def _decide(expectation: Expectation, data: Grouped, claim: Claim, defaults: Def
         )
         for pattern in patterns
     ]  # fmt: skip
-    decision = decisions[0] if len(decisions) == 1 else _worst(decisions)
+    decision = decisions[0] if len(decisions) == 1 else _worst(expectation, decisions)
     if claim.scope == "benchmark" and not defaults.limited and not data.lacks_any:
         return _exactly(expectation, decision)
     return decision
@@ -171,9 +174,9 @@ def _imputations(groups: int) -> Iterator[tuple[End, ...]]:
             yield tuple(own if at == place else other for at in range(groups))
 
 
-def _worst(decisions: Sequence[Decision]) -> Decision:
+def _worst(expectation: Expectation, decisions: Sequence[Decision]) -> Decision:
     outcomes = {decision.outcome for decision in decisions}
-    return replace(
+    worst = replace(
         decisions[0],
         outcome=outcomes.pop() if len(outcomes) == 1 else "inconclusive",
         low=min(decision.low for decision in decisions),
@@ -181,6 +184,23 @@ def _worst(decisions: Sequence[Decision]) -> Decision:
         p_value_pass=max(decision.p_value_pass for decision in decisions),
         p_value_fail=max(decision.p_value_fail for decision in decisions),
         method=f"{decisions[0].method}; samples without an answer imputed against the claim",
+    )
+    pairs = [decision.between for decision in decisions if decision.between and len(decision.between) == 2]
+    crossing = {pair[0] for pair in pairs} & {pair[1] for pair in pairs}
+    return _without_a_gap(expectation, worst) if crossing else worst
+
+
+def _without_a_gap(expectation: Expectation, decision: Decision) -> Decision:
+    """No gap is shown where a group is now the higher and now the lower one: between the two there is none."""
+    ratio = expectation.question.kind == "ratio"
+    apart = "fail" if (expectation.comparison in {"<", "<="}) != ratio else "pass"
+    return replace(
+        decision,
+        outcome="inconclusive" if decision.outcome == apart else decision.outcome,
+        low=decision.low if ratio else 0.0,
+        high=1.0 if ratio else decision.high,
+        p_value_pass=decision.p_value_pass if apart == "fail" else 1.0,
+        p_value_fail=1.0 if apart == "fail" else decision.p_value_fail,
     )
 
 
