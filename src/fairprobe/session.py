@@ -15,7 +15,7 @@ from fairprobe import plan as planning
 from fairprobe.engines import Engine, open_engine
 from fairprobe.engines.checkpoints import Checkpoint, resolve
 from fairprobe.errors import BadExpectation, FairprobeError, NoCheckpoint
-from fairprobe.expressions import Expectation, Metric, Question
+from fairprobe.expressions import Expectation, Metric, Question, Terms
 from fairprobe.metrics import Role
 from fairprobe.plan import Plan
 from fairprobe.progress import Progressing
@@ -58,6 +58,10 @@ class Settings:
     store: Path = Path(".fairprobe/store")
     limit: int | None = None
     defaults: Defaults = field(default_factory=Defaults)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "data", None if self.data is None else Path(self.data))
+        object.__setattr__(self, "store", Path(self.store))
 
     def spec(self, role: Role) -> str | None:
         """The checkpoint named for a role."""
@@ -355,7 +359,8 @@ def measure(
     [0.5, 1.0]
     """
     question = measured.question if isinstance(measured, Expectation) else measured._asked()
-    expectation = measured if isinstance(measured, Expectation) else Expectation(question, "<", 0.0)
+    plain = replace(question, terms=Terms())
+    expectation = measured if isinstance(measured, Expectation) else Expectation(plain, "<", 0.0, question.terms)
     session = Session(Settings(model=model, baseline=baseline, **settings))
     try:
         session.check(expectation)
@@ -367,7 +372,7 @@ def measure(
         {**group.group, "value": group.value, "low": group.low, "high": group.high, "samples": group.samples,
          "clusters": group.clusters, **{f"{status}": n for status, n in group.statuses.items()}}
         for group in verdict.groups
-    ])  # fmt: skip
+    ], infer_schema_length=None)  # fmt: skip
 
 
 def _refuse_text(texts: Sequence[str], name: str) -> None:
