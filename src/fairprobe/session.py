@@ -99,7 +99,6 @@ class Session:
         self.console = console
         self.store = Store(settings.store)
         self.seconds = {"plan": 0.0, "ask": 0.0, "judge": 0.0}
-        self.engine_facts: dict[str, Any] = {}
         self._samples: dict[Task, Samples] = {}
         self._checkpoints: dict[Role, Checkpoint] = {}
         self._engines: dict[Role, Engine] = {}
@@ -210,6 +209,10 @@ class Session:
             )
         return self._engines[role]
 
+    def describe_engine(self) -> dict[str, Any]:
+        """What the engine says of itself; nothing where none was needed."""
+        return next((engine.describe() for engine in self._engines.values()), {})
+
     def close(self) -> None:
         """Release every checkpoint."""
         for engine in self._engines.values():
@@ -294,7 +297,6 @@ class Session:
         finally:
             # whatever stopped the engine, what it said is kept
             self._keep(role, chunk, counts)
-            self.engine_facts = engine.describe()
             engine.close()
 
     def _keep(self, role: Role, chunk: Mapping[Request, Response], counts: Counts) -> None:

@@ -130,7 +130,7 @@ class Run:
             "plan": {"expectations": len(self.planned.expectations) if self.planned else 0},
             "checkpoints": [fact for role in ROLES if (fact := self._checkpoint(role))],
             "engine": {"name": self.settings.engine, "arguments": dict(self.settings.engine_arguments),
-                       **self.session.engine_facts},
+                       **self.session.describe_engine()},
             "suite": suite_facts(self.config.rootpath, self._files),
             "data": list(self._data()),
             "requests": asdict(self.counts),
