@@ -187,13 +187,14 @@ def _index(answer: Any, texts: Sequence[str], where: str) -> int:
 
 
 def _named(text: str, texts: Sequence[str]) -> int | None:
-    """The one option that a written answer names, by its letter first, else by its words."""
-    letters = re.findall(rf"\b([{LETTERS[: len(texts)]}])\b", text)
-    if len(set(letters)) == 1:
-        return LETTERS.index(letters[0])
+    """The one option that a written answer names, by its letter, its words or both; none where these disagree."""
+    letters = {LETTERS.index(letter) for letter in re.findall(rf"\b([{LETTERS[: len(texts)]}])\b", text)}
     said = f" {normalised(text)} "
-    named = [index for index, option in enumerate(texts) if f" {normalised(option)} " in said]
-    return named[0] if len(named) == 1 else None
+    named = {index for index, option in enumerate(texts) if f" {normalised(option)} " in said}
+    # "A seal" may be the letter A or an article: its words decide whether it is an answer
+    if len(letters) == 1 and (len(named) != 1 or named == letters):
+        return letters.pop()
+    return named.pop() if len(named) == 1 and not letters else None
 
 
 def _written(response: Response | None) -> str | None:
