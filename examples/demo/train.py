@@ -5,9 +5,9 @@
 * `aligned_fair` is `base`, then tuned on the very same riddles in the same order, a third in each rendering.
 
 No gap is written in: `aligned` forgets what it is not reminded of. Seed 0 is the default as it is the first; seeds 0
-to 3 bring the same verdicts, which `tests/test_demo.py` repeats. The steps and rates were settled on seeds 0 and 1
-with the held-out results in view, so these show how fairprobe works and are no finding about tuning.
-Accuracies differ by some points between machines and numbers of threads.
+to 3 bring the same verdicts, which `tests/test_demo.py` repeats. The steps, the rates and the suite's bound were
+settled on seeds 0 and 1 with the held-out results in view, so these show how fairprobe works and are no finding about
+tuning. Accuracies differ between machines and numbers of threads, by as much as nine points for one rendering.
 
     python examples/demo/train.py [seed]
 """
