@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import polars as pl
-from filelock import FileLock
 
 from fairprobe import plan as planning
 from fairprobe.engines import Engine, open_engine
@@ -272,7 +271,7 @@ class Session:
         if not self._lacking(role, requests):
             return
         # another worker or run may be asking the same: wait for it, then read what it wrote
-        with FileLock(self.settings.store / f"{self.checkpoint(role).fingerprint[:16]}.lock"):
+        with self.store.alone(self.checkpoint(role).fingerprint):
             lacking = self._lacking(role, requests)
             engine = self.engine(role)
             encoded = zip(lacking, engine.encode_all(lacking), strict=True)

@@ -14,6 +14,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from fairprobe.errors import StoreError
 from fairprobe.requests import Chosen, Generated, Request, Response
 
@@ -59,6 +61,19 @@ class Store:
             database.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?)", rows)
 
     @contextmanager
+    def alone(self, checkpoint: str) -> Iterator[None]:
+        """While this checkpoint is asked no other process asks it; whoever waited reads what was written."""
+        lock = FileLock(self.folder / f"{hashlib.sha256(checkpoint.encode()).hexdigest()[:16]}.lock")
+        try:
+            lock.acquire()
+        except OSError as error:
+            raise self._unusable(error) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -71,9 +86,13 @@ class Store:
         except StoreError:
             raise
         except (sqlite3.Error, OSError) as error:
-            msg = (f"the store {self.path} cannot be used: {error}. What was written before is kept; make room or "
-                   "choose another folder with --fairprobe-store=DIR, and run again: nothing is asked twice.")
-            raise StoreError(msg) from error
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: Exception) -> StoreError:
+        return StoreError(
+            f"the store {self.path} cannot be used: {error}. What was written before is kept; make room or "
+            "choose another folder with --fairprobe-store=DIR, and run again: nothing is asked twice."
+        )
 
     def _prepare(self, database: sqlite3.Connection) -> None:
         (version,) = database.execute("PRAGMA user_version").fetchone()
