@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from itertools import chain, count
 from pathlib import Path
 
 import pytest
@@ -25,4 +26,7 @@ def report_folder(config: pytest.Config) -> Path:
 def _default(config: pytest.Config) -> Path:
     model = options.single(config, "model") or "none"
     name = re.sub(r"[^\w.-]+", "-", Path(model).name or model).strip("-")
-    return config.rootpath / "reports" / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"
+    folder = config.rootpath / "reports" / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"
+    # two runs of one second are two runs
+    others = (folder.with_name(f"{folder.name}-{number}") for number in count(2))
+    return next(each for each in chain([folder], others) if not each.exists())

@@ -11,6 +11,8 @@ WORDS = {
     "error": "not judged",
 }  # fmt: skip
 MOST_GROUPS = 12
+MOST_CLUSTERS = 10**9
+"""More clusters than anyone could ask about: the value lies at the bound but for rounding."""
 
 
 def failure(entry: Mapping[str, Any], page: str) -> str:
@@ -90,6 +92,6 @@ def _guards(entry: Mapping[str, Any]) -> list[str]:
 
 
 def _needed(entry: Mapping[str, Any]) -> str:
-    if entry["needed"] is None:
+    if entry["needed"] is None or entry["needed"] > MOST_CLUSTERS:
         return "  no number of samples like these would decide it: the value lies at the bound"
     return f"  about {entry['needed']} clusters like these would decide it; there are {entry['clusters']}"
