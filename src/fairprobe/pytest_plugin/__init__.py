@@ -11,6 +11,8 @@ from fairprobe.pytest_plugin import items, options, terminal
 from fairprobe.pytest_plugin.record import Record
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from fairprobe.session import Model
 
 
@@ -31,18 +33,25 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(record, "fairprobe-record")
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    # None leaves it to others
+    return options.is_checkpoint(config, collection_path) or None
+
+
 def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: object) -> Any:
     return items.collect(collector, name, obj)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    Record.of(config).deselect(items)
+    with Record.of(config).refusing():
+        Record.of(config).deselect(items)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
-    Record.of(session.config).plan(session.items)
+    with Record.of(session.config).refusing():
+        Record.of(session.config).plan(session.items)
 
 
 def pytest_report_collectionfinish(config: pytest.Config) -> Sequence[str]:
@@ -56,8 +65,10 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    return items.annotated(item, (yield))
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    return items.annotated(item, call, (yield))
 
 
 def pytest_report_teststatus(report: pytest.TestReport) -> Any:

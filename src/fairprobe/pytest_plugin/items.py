@@ -52,22 +52,29 @@ class ExpectationItem(pytest.Item):
         return self.path, self._line(), repr(self.expectation)
 
     def _line(self) -> int | None:
-        lines = self.path.read_text(encoding="utf-8").splitlines()
-        assigned = re.compile(rf"\s*{re.escape(self.variable)}\s*(:.*)?=")
-        return next((number for number, line in enumerate(lines) if assigned.match(line)), None)
+        lines = list(enumerate(self.path.read_text(encoding="utf-8").splitlines()))
+        begins = [rf"class\s+{re.escape(node.name)}\b" for node in self.listchain() if isinstance(node, pytest.Class)]
+        # two classes may hold one name: what is looked for lies after its class
+        for wanted in (*begins, rf"{re.escape(self.variable)}\s*(:.*)?="):
+            places = (place for place, (_, line) in enumerate(lines) if re.match(rf"\s*{wanted}", line))
+            lines = lines[next(places, len(lines)) :]
+        return lines[0][0] if lines else None
 
 
 ENTRIES = pytest.StashKey[list[dict[str, Any]]]()
+TEXT = pytest.StashKey[str]()
 
 
 def raise_unless_green(record: Record, item: pytest.Item, expectation: Expectation) -> None:
     """Judge, keep the entry for the report, and raise or warn as the mode says."""
     judged = record.run.judge(expectation, item.nodeid)
     item.stash.setdefault(ENTRIES, []).append(judged.entry)
+    item.stash[TEXT] = judged.text
     if judged.entry["red"]:
         raise NotShown(judged.text)
     if judged.entry["outcome"] != "pass" and not isinstance(item, ExpectationItem):
-        warnings.warn(pytest.PytestWarning(judged.text), stacklevel=2)
+        # three frames of ours lie between this and the test that asked
+        warnings.warn(pytest.PytestWarning(judged.text), stacklevel=4)
 
 
 @contextmanager
@@ -89,14 +96,17 @@ def judging(item: pytest.Item) -> Iterator[None]:
         judge_now.reset(token)
 
 
-def annotated(item: pytest.Item, report: pytest.TestReport) -> pytest.TestReport:
+def annotated(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> pytest.TestReport:
     """The report with what was judged attached as plain data, so that it survives xdist."""
     entries = item.stash.get(ENTRIES, [])
     if isinstance(item, ExpectationItem):
+        if report.failed and call.excinfo and isinstance(call.excinfo.value, FairprobeError):
+            # pytest asks `repr_failure` about the call only, and would show its own frames
+            report.longrepr = str(call.excinfo.value)
         if report.failed and report.when in {"setup", "call"} and not entries:
             entries = [Record.of(item.config).run.error_entry(item.expectation, item.nodeid, report.longreprtext)]
         if report.when == "call" and entries:
-            _describe(report, entries[0])
+            _describe(item, report, entries[0])
     if entries and (report.when == "call" or report.failed):
         for entry in entries:
             entry["expected_failure"] = hasattr(report, "wasxfail")
@@ -116,7 +126,7 @@ def collect(collector: pytest.Collector, name: str, obj: object) -> Any:
     found = _expectations(name, obj, expressions, collector)
     if not found:
         return None
-    if not collector.funcnamefilter(name):
+    if not _is_collected(collector, name):
         msg = (f"{collector.nodeid}: {name} = {next(iter(found.values()))!r} would not be collected, since its name does not "
                f"begin as a test's does. Call it test_{name.strip('_')}; or put it into .guard(…) of the test that needs it.")
         raise collector.CollectError(msg)
@@ -135,24 +145,51 @@ def _expectations(name: str, obj: Any, expressions: Any, collector: pytest.Colle
             msg = f"{collector.nodeid}: {name}[{other[0]!r}] is no expectation but {obj[other[0]]!r:.80}"
             raise collector.CollectError(msg)
         return {f"[{case}]": held for case, held in obj.items()}
-    if isinstance(obj, (list, tuple, set, frozenset)) and any(isinstance(held, expressions.Expectation) for held in obj):
-        msg = (f"{collector.nodeid}: {name} is a {type(obj).__name__} of expectations, whose cases have no names. "
-               f"Write a dict: {name} = {{'en_in': {next(iter(obj))!r}, …}}")
-        raise collector.CollectError(msg)
-    if isinstance(obj, pytest.MarkDecorator) and any(isinstance(held, expressions.Expectation) for held in obj.args):
+    wrapped = _held(obj.args, expressions.Expectation) if isinstance(obj, pytest.MarkDecorator) else None
+    if wrapped is not None:
         msg = (f"{collector.nodeid}: {name} is an expectation wrapped in a mark, which pytest would not collect. "
-               f"Write {name} = ({obj.args[0]!r}).marked(pytest.mark.{obj.name})")
+               f"Write {name} = {_marked(wrapped, obj)}")
+        raise collector.CollectError(msg)
+    # rows of data are not searched through and through
+    lost = _held(obj, expressions.Expectation, depth=2 if _is_collected(collector, name) else 1)
+    if lost is not None:
+        kind = "dict of containers" if isinstance(obj, dict) else type(obj).__name__
+        msg = (f"{collector.nodeid}: {name} is a {kind} of expectations, whose cases have no names. "
+               f"Write a dict: {name} = {{'en_in': {lost!r}, …}}")
         raise collector.CollectError(msg)
     unbound = isinstance(obj, (expressions.Metric, expressions.Question))
-    if unbound and isinstance(collector, (pytest.Module, pytest.Class)) and collector.funcnamefilter(name):
+    if unbound and _is_collected(collector, name):
         msg = f"{collector.nodeid}: {name} = {obj!r} has no bound, so it tests nothing. Write {name} = {obj!r} < 0.05"
         raise collector.CollectError(msg)
     return {}
 
 
+def _is_collected(collector: pytest.Collector, name: str) -> bool:
+    """Whether pytest would take the name for a test's."""
+    return isinstance(collector, (pytest.Module, pytest.Class)) and collector.funcnamefilter(name)
+
+
+def _held(obj: Any, kind: type, depth: int = 1) -> Any:
+    """The first expectation that lies in a container, and in as many more inside it; None where there is none."""
+    if isinstance(obj, kind):
+        return obj
+    inner = obj.values() if isinstance(obj, dict) else obj if isinstance(obj, (list, tuple, set, frozenset)) else ()
+    return next((found for each in inner if depth and (found := _held(each, kind, depth - 1)) is not None), None)
+
+
+def _marked(expectation: Expectation, mark: pytest.MarkDecorator) -> str:
+    """The line to write for an expectation that a mark was put around."""
+    if mark.name == "parametrize":
+        return f"{{'case': {expectation!r}, …}}, a dict that names its cases"
+    from fairprobe.expressions import Marked
+
+    own = tuple(each for each in mark.args if each is not expectation)
+    return f"({expectation!r}).marked({Marked(mark.name, own, tuple(sorted(mark.kwargs.items())))!r})"
+
+
 def _refuse_lost_class(collector: pytest.Collector, name: str, obj: type, kind: type) -> None:
     """A class that pytest does not collect, or that unittest collects, would lose its expectations."""
-    held = [key for key, value in vars(obj).items() if isinstance(value, kind)]
+    held = [key for key, value in vars(obj).items() if _held(value, kind) is not None]
     if not held or getattr(obj, "__test__", None) is False or obj.__module__ != _module_name(collector):
         return
     assert isinstance(collector, (pytest.Module, pytest.Class))
@@ -172,8 +209,13 @@ def _module_name(collector: pytest.Collector) -> str | None:
     return None if module is None else inspect.getmodule(module.obj).__name__ if inspect.ismodule(module.obj) else None  # type: ignore[union-attr]
 
 
-def _describe(report: pytest.TestReport, entry: Mapping[str, Any]) -> None:
-    """What JUnit's XML and the letters of the terminal are made of."""
+def _describe(item: pytest.Item, report: pytest.TestReport, entry: Mapping[str, Any]) -> None:
+    """What JUnit's XML and the letters and sections of the terminal are made of."""
     vars(report)["fairprobe_outcome"] = entry["outcome"]
+    vars(report)["fairprobe_text"] = item.stash[TEXT]
     shown = ("outcome", "value", "low", "high", "comparison", "bound", "confidence", "clusters")
-    report.user_properties += [(f"fairprobe_{name}", str(entry[name])) for name in shown if entry[name] is not None]
+    given = ((name, entry[name]) for name in shown)
+    properties: list[tuple[str, object]] = [(f"fairprobe_{name}", str(held)) for name, held in given if held is not None]
+    report.user_properties += properties
+    # JUnit's XML is made of the last report, which is still to come
+    item.user_properties += properties

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
@@ -41,6 +41,7 @@ HELP = {
 }
 REPEATABLE = ("engine-arg", "template-arg")
 CHOICES = {"inconclusive": ("fail", "warn"), "stop": ("full", "sequential")}
+_CHECKPOINTS = pytest.StashKey[set[Path]]()
 TYPES: Mapping[str, Callable[[Any], Any]] = {"limit": int, "seed": int, "confidence": float}
 
 
@@ -111,7 +112,25 @@ def profile_of(config: pytest.Config) -> Mapping[str, Any]:
     if name not in known:
         msg = f"--fairprobe-profile={name}: there are {', '.join(known)}; add [tool.fairprobe.profiles.{name}] to pyproject.toml"
         raise pytest.UsageError(msg)
+    if unknown := [key for key in known[name] if key.replace("_", "-") not in HELP]:
+        msg = f"--fairprobe-profile={name}: there is no setting {unknown[0]!r}; there are {', '.join(HELP)}"
+        raise pytest.UsageError(msg)
     return known[name]
+
+
+def is_checkpoint(config: pytest.Config, path: Path) -> bool:
+    """Whether a folder is one of those that `--model` and `--baseline` name: nothing in it is a test or a conftest."""
+    if _CHECKPOINTS not in config.stash:
+        config.stash[_CHECKPOINTS] = {Path(config.invocation_params.dir, spec).resolve() for spec in _specs(config)}
+    return bool(config.stash[_CHECKPOINTS]) and path.resolve() in config.stash[_CHECKPOINTS]
+
+
+def _specs(config: pytest.Config) -> Iterator[str]:
+    """Every checkpoint that is named anywhere; what is wrong with the settings is said where they are used."""
+    for name in SHORT:
+        with suppress(pytest.UsageError):
+            named = value(config, name[2:]) or []
+            yield from filter(None, [named] if isinstance(named, str) else named)
 
 
 def profile_name(config: pytest.Config) -> str | None:
@@ -122,7 +141,8 @@ def profile_name(config: pytest.Config) -> str | None:
 
 def given(config: pytest.Config) -> dict[str, Any]:
     """Every setting that somebody gave, for the report."""
-    return {name: held for name in HELP if (held := value(config, name)) is not None}
+    held = {name: single(config, name) if f"--{name}" in SHORT else value(config, name) for name in HELP}
+    return {name: each for name, each in held.items() if each is not None}
 
 
 def _dest(name: str) -> str:
@@ -164,7 +184,7 @@ def _renamed(args: Sequence[str], ours: Sequence[str]) -> list[str]:
             renamed.append(arg)
         elif has_value:
             renamed.append(f"--fairprobe-{name[2:]}={held}")
-        elif (following := next(waiting, None)) is not None:
+        elif (following := next(waiting, None)) is not None and not following.startswith("-"):
             renamed.append(f"--fairprobe-{name[2:]}={following}")
         else:
             msg = f"{name} needs a value: {name}=path/to/checkpoint"

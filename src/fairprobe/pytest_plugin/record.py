@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -32,6 +33,7 @@ class Record:
         self.page: Path | None = None
         self.results: dict[str, Any] | None = None
         self.complaint: str | None = None
+        self.refused: str | None = None
         self._run: Run | None = None
         self._workers: list[dict[str, Any]] = []
         self._shared: tempfile.TemporaryDirectory[str] | None = None
@@ -63,6 +65,15 @@ class Record:
         """A partial selection makes no statement about a release."""
         self.partial = self.partial or bool(_expectations(items))
 
+    @contextmanager
+    def refusing(self) -> Iterator[None]:
+        """Remember why a run was refused: nobody hears a worker say it."""
+        try:
+            yield
+        except pytest.UsageError as error:
+            self.refused = str(error)
+            raise
+
     def deselect(self, items: list[pytest.Item]) -> None:
         """Take out the expectations that this run has no answers to, by reason; nothing left is an error."""
         mine = _expectations(items)
@@ -74,14 +85,16 @@ class Record:
         self.deselected.update(reasons.values())
         items[:] = [item for item in items if item not in reasons]
         self.config.hook.pytest_deselected(items=list(reasons))
-        if not items:
+        if len(reasons) == len(mine):
             why = "; ".join(f"{count} {reason}" for reason, count in self.deselected.items())
-            msg = f"fairprobe: no test is left with --model={self.run.settings.model}: {why}"
+            msg = f"fairprobe: no expectation is left with --model={self.run.settings.model}: {why}"
             raise pytest.UsageError(msg)
 
     def plan(self, items: Sequence[pytest.Item]) -> None:
         """Plan every selected expectation; workers hand the lines to the controller, which prints them."""
-        mine = [item for item in _expectations(items) if item.get_closest_marker("skip") is None]
+        declared = _expectations(items)
+        mine = [item for item in declared if item.get_closest_marker("skip") is None]
+        self.partial = self.partial or len(mine) < len(declared) or self._is_selection
         if not mine:
             return
         self.plan_lines = [*self.run.plan(mine), *self._deselected_line()]
@@ -107,7 +120,16 @@ class Record:
 
     def hear(self, node: Any) -> None:
         """Take over what a worker found out."""
-        self._workers.append(getattr(node, "workeroutput", {}).get("fairprobe", {}))
+        known = getattr(node, "workeroutput", {}).get("fairprobe", {})
+        if "refused" in known:
+            self.refused = known["refused"]
+            self.complaint = f"ERROR: {self.refused}"
+        self._workers += [known["facts"]] if "facts" in known else []
+
+    @property
+    def _is_selection(self) -> bool:
+        """Whether the command line names single tests or last failures, which pytest does not call deselected."""
+        return bool(self.config.getoption("lf", default=False)) or any("::" in arg for arg in self.config.args)
 
     def run_folder(self) -> Path:
         """The run's own report folder."""
@@ -120,12 +142,17 @@ class Record:
         if self._run is not None:
             self._run.session.close()
         if self.is_worker:
-            if self._run is not None:
-                self.config.workeroutput["fairprobe"] = self._run.facts(self.deselected, self.partial)  # type: ignore[attr-defined]
+            known: dict[str, Any] = {"refused": self.refused} if self.refused else {}
+            if self._run is not None and not self.refused:
+                known = {"facts": self._run.facts(self.deselected, self.partial)}
+            self.config.workeroutput["fairprobe"] = known  # type: ignore[attr-defined]  # xdist's
             return
         if self._shared:
             self._shared.cleanup()
-        facts = [known for known in self._workers if known] or (
+        if self.refused:
+            session.exitstatus = pytest.ExitCode.USAGE_ERROR
+            return
+        facts = self._workers or (
             [self._run.facts(self.deselected, self.partial)] if self._run and self._run.planned else []
         )
         if facts and not self.config.option.collectonly:

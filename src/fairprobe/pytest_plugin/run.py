@@ -73,7 +73,7 @@ class Run:
         checked = [expectation for expectation in expectations if expectation not in self._problems]
         try:
             self.planned = self.session.plan(checked)
-            return self._lines(len(items), checked)
+            return [*self._lines(len(items), checked), *self._problem_line()]
         except FairprobeError as error:
             self._broken = error
             self.planned = Plan(tuple(checked))
@@ -163,6 +163,11 @@ class Run:
             *(f"fairprobe: cannot pass with so few samples, whatever is answered: {each!r}" for each in hopeless[:MOST_LISTED]),
             *([f"fairprobe: and {len(hopeless) - MOST_LISTED} more"] if len(hopeless) > MOST_LISTED else []),
         ]
+
+    def _problem_line(self) -> list[str]:
+        if not self._problems:
+            return []
+        return [f"fairprobe: {len(self._problems)} cannot be judged; the first: {next(iter(self._problems.values()))}"]
 
     def _refuse_folder(self) -> None:
         """A report that cannot be written is better known before anything is asked."""

@@ -30,7 +30,7 @@ def sections(reporter: pytest.TerminalReporter) -> None:
             reporter.write_sep("=", outcome.upper(), yellow=True)
         for report in reports:
             reporter.write_sep("_", report.head_line or report.nodeid, yellow=True)
-            reporter.write_line(report.longreprtext or "a warning in this mode")
+            reporter.write_line(report.fairprobe_text)
 
 
 def lines(reporter: pytest.TerminalReporter) -> None:
@@ -59,11 +59,11 @@ def worker_planned(config: pytest.Config) -> None:
 
 def _short_lines(reporter: pytest.TerminalReporter) -> None:
     shown = [(outcome, report) for outcome in LETTERS for report in reporter.getreports(outcome)]
-    if not shown or reporter.reportchars == "N":
+    if not shown or "f" not in reporter.reportchars:
         return
     if not any(reporter.getreports(category) for category in ("failed", "error")):
         reporter.write_sep("=", "short test summary info", cyan=True, bold=True)
     for outcome, report in shown:
-        text = report.longreprtext.partition("\n")[0]
+        text = report.fairprobe_text.partition("\n")[0]
         width = max(reporter._tw.fullwidth - len(outcome) - len(report.nodeid) - 5, 30)
         reporter.write_line(f"{outcome.upper()} {report.nodeid} - {text if len(text) <= width else text[: width - 1] + '…'}")
