@@ -1,0 +1,1 @@
+"""What users see of the plugin, through inner runs of pytest: one file per behaviour."""
