@@ -34,7 +34,12 @@ def clues(model: Given, baseline: Given | None = None, name: str = "clues") -> t
         status = [answer if isinstance(answer, str) else "ok" for answer in given[role]]
         said: list[str | None] = ["an answer"] * len(scores)
         return Outcomes(
-            samples, {"exact_match": np.array(scores)}, np.array(status, dtype=object), said, said, ["otter"] * len(scores)
+            samples,
+            {"exact_match": np.array(scores)},
+            np.array(status, dtype=object),
+            said,
+            said,
+            ["otter"] * len(scores),
         )
 
     return task, look

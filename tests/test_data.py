@@ -55,7 +55,8 @@ def test_a_dataframe_needs_a_name():
 @pytest.mark.parametrize("name", ["two words", "1st", "a-b", "class"])
 def test_a_name_is_a_word_of_an_expression(name):
     assert refusal(lambda: Recorded(ROWS, name=name)) == (
-        f"name={name!r}: a task's name is used in expressions, so it is a word of letters, digits and _; give another name="
+        f"name={name!r}: a task's name is used in expressions, so it is a word of letters, digits and _; "
+        "give another name="
     )
 
 
@@ -140,7 +141,9 @@ def test_a_relative_path_lies_beside_the_module_that_builds_the_task(tmp_path):
     (suite / "module.py").write_text(
         "from fairprobe import Recorded\nclues = Recorded('clues.jsonl')\nprint(len(clues.read()), clues.data.beside)\n"
     )
-    done = subprocess.run([sys.executable, suite / "module.py"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, suite / "module.py"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
     assert done.stdout == f"2 {suite}\n"
 
 

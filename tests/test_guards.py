@@ -31,8 +31,12 @@ def test_a_healthy_run_is_quiet():
     healthy = verdict(HALF)
     assert healthy.outcome == "pass"
     assert [(guard.name, guard.outcome) for guard in healthy.guards] == [
-        ("clusters", "pass"), ("answered", "pass"), ("valid_rate", "pass"), ("truncated", "pass"), ("above_chance", "pass"),
-    ]  # fmt: skip
+        ("clusters", "pass"),
+        ("answered", "pass"),
+        ("valid_rate", "pass"),
+        ("truncated", "pass"),
+        ("above_chance", "pass"),
+    ]
     assert healthy.caveats == ()
 
 
@@ -51,7 +55,9 @@ def test_the_smallest_group_needs_ten_clusters():
 
 @pytest.mark.parametrize(("size", "outcome"), [(29, "fail"), (30, "pass")])
 def test_an_unbounded_metric_needs_thirty_clusters(size, outcome):
-    task = Recorded([{"g": group, "score": 2.0 + number % 2} for group in "ab" for number in range(size)], name="answers")
+    task = Recorded(
+        [{"g": group, "score": 2.0 + number % 2} for group in "ab" for number in range(size)], name="answers"
+    )
     judged = judge(accuracy(task).gap("g") < 1, lambda asked, role: asked.outcomes(asked.read()))
     assert found(judged, "clusters") == [outcome]
 
@@ -98,13 +104,19 @@ def test_the_best_off_group_is_above_chance(count, outcome):
 
 
 def test_a_checkpoint_that_answers_nothing_right_shows_no_equality():
-    judged = verdict({"us": right(1, 200), "ng": right(1, 200)}, claim=lambda task: accuracy(task).gap("dialect") < 0.05)
+    judged = verdict(
+        {"us": right(1, 200), "ng": right(1, 200)}, claim=lambda task: accuracy(task).gap("dialect") < 0.05
+    )
     assert judged.decision.outcome == "pass"
     assert judged.outcome == "invalid"
 
 
 def test_chance_of_a_choice_is_one_over_its_options():
-    rows = [{"question": "?", "options": ["a", "b", "c", "d"], "right": "a", "g": group} for group in "xy" for _ in range(50)]
+    rows = [
+        {"question": "?", "options": ["a", "b", "c", "d"], "right": "a", "g": group}
+        for group in "xy"
+        for _ in range(50)
+    ]
     task = MultipleChoice(rows, "{question}", options="options", answer="right", name="choices")
 
     def look(asked, role):
@@ -112,7 +124,9 @@ def test_chance_of_a_choice_is_one_over_its_options():
         given = [[Chosen((0.0, -1.0, -2.0, -3.0) if hit else (-1.0, 0.0, -2.0, -3.0), (1,) * 4, 5)] for hit in hits]
         return asked.outcomes(asked.read(), given)
 
-    assert details(judge(accuracy(task).gap("g") < 0.5, look), "above_chance") == ["best-off group x at 50.0%, chance 25.0%"]
+    assert details(judge(accuracy(task).gap("g") < 0.5, look), "above_chance") == [
+        "best-off group x at 50.0%, chance 25.0%"
+    ]
 
 
 def test_a_mean_and_a_recording_without_a_target_have_no_chance():
@@ -127,10 +141,16 @@ def test_a_mean_and_a_recording_without_a_target_have_no_chance():
 
 
 def test_a_baseline_at_its_floor_is_a_caveat():
-    judged = verdict(HALF, {"us": right(0, 100), "ng": right(0, 100)}, claim=lambda task: accuracy(task).change().gap("dialect") < 0.5)
+    judged = verdict(
+        HALF,
+        {"us": right(0, 100), "ng": right(0, 100)},
+        claim=lambda task: accuracy(task).change().gap("dialect") < 0.5,
+    )
     assert found(judged, "above_chance") == ["pass", "caveat"]
     assert judged.outcome == "pass"
-    assert judged.caveats == ("above_chance: best-off group ng (baseline) at 0.0%, chance 5.0%; not shown above chance",)
+    assert judged.caveats == (
+        "above_chance: best-off group ng (baseline) at 0.0%, chance 5.0%; not shown above chance",
+    )
 
 
 def test_a_baselines_answers_are_guarded_too():
@@ -151,24 +171,39 @@ def test_one_in_a_hundred_may_lack_an_answer(lacking, outcome, status):
 
 def test_a_group_without_an_answer_fires_every_guard_that_reads_it():
     judged = verdict({"us": right(60, 100), "ng": ["error"] * 100})
-    assert {guard.name for guard in judged.guards if guard.fired} == {"clusters", "answered", "valid_rate", "truncated", "above_chance"}
+    assert {guard.name for guard in judged.guards if guard.fired} == {
+        "clusters",
+        "answered",
+        "valid_rate",
+        "truncated",
+        "above_chance",
+    }
     assert details(judged, "valid_rate") == ["a group has no answer at all"]
 
 
 def test_a_shown_fail_stays_a_fail_with_the_guard_beside_it():
-    judged = verdict({"us": right(95, 100), "ng": right(5, 40) + ["empty"] * 60}, claim=lambda task: accuracy(task).gap("dialect") < 0.1)
+    judged = verdict(
+        {"us": right(95, 100), "ng": right(5, 40) + ["empty"] * 60},
+        claim=lambda task: accuracy(task).gap("dialect") < 0.1,
+    )
     assert judged.outcome == "fail"
     assert found(judged, "valid_rate") == ["fail"]
 
 
 def test_an_undecided_claim_with_a_fired_guard_is_invalid():
-    judged = verdict({"us": right(95, 100), "ng": right(5, 40) + ["empty"] * 60}, claim=lambda task: accuracy(task).gap("dialect") < 0.88)
+    judged = verdict(
+        {"us": right(95, 100), "ng": right(5, 40) + ["empty"] * 60},
+        claim=lambda task: accuracy(task).gap("dialect") < 0.88,
+    )
     assert judged.decision.outcome == "inconclusive"
     assert judged.outcome == "invalid"
 
 
 def test_a_valid_rate_is_not_guarded_by_itself():
-    judged = verdict({"us": right(95, 100), "ng": right(5, 40) + ["empty"] * 60}, claim=lambda task: valid_rate(task).by("dialect") > 0.3)
+    judged = verdict(
+        {"us": right(95, 100), "ng": right(5, 40) + ["empty"] * 60},
+        claim=lambda task: valid_rate(task).by("dialect") > 0.3,
+    )
     assert [guard.name for guard in judged.guards] == ["clusters", "answered", "truncated"]
     assert judged.outcome == "pass"
 
@@ -182,7 +217,9 @@ def test_a_waiver_lets_the_verdict_stand_and_says_why():
 
 
 def test_a_waiver_of_a_quiet_guard_changes_nothing():
-    judged = verdict(HALF, claim=lambda task: (accuracy(task).gap("dialect") < 0.5).waive("clusters", because="a pilot"))
+    judged = verdict(
+        HALF, claim=lambda task: (accuracy(task).gap("dialect") < 0.5).waive("clusters", because="a pilot")
+    )
     assert found(judged, "clusters") == ["pass"]
     assert judged.caveats == ()
 
@@ -200,7 +237,11 @@ def test_a_guard_of_ones_own_must_be_shown():
 
 def test_a_guard_of_ones_own_is_waived_by_its_source():
     def claim(task):
-        return (accuracy(task).gap("dialect") < 0.5).guard(accuracy(task) > 0.9).waive("accuracy(clues) > 0.9", because="hard")
+        return (
+            (accuracy(task).gap("dialect") < 0.5)
+            .guard(accuracy(task) > 0.9)
+            .waive("accuracy(clues) > 0.9", because="hard")
+        )
 
     judged = verdict(HALF, claim=claim)
     assert judged.outcome == "pass"

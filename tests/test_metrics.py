@@ -8,7 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from answers import clues, right
-from fairprobe import BadData, BadExpectation, Generation, Recorded, UnknownGroup, accuracy, exact_match, mean, valid_rate
+from fairprobe import (
+    BadData,
+    BadExpectation,
+    Generation,
+    Recorded,
+    UnknownGroup,
+    accuracy,
+    exact_match,
+    mean,
+    valid_rate,
+)
 from fairprobe.expressions import Question
 from fairprobe.metrics import grouped, measured
 from fairprobe.tasks import Outcomes
@@ -24,7 +34,9 @@ def values(question, look=recorded_look):
     asked = question if isinstance(question, Question) else question._asked()
     data = grouped(asked, measured(asked.metric, look))
     found = data.estimates().theta
-    return {" x ".join(map(str, label)): round(float(value), 6) for label, value in zip(data.labels, found, strict=True)}
+    return {
+        " x ".join(map(str, label)): round(float(value), 6) for label, value in zip(data.labels, found, strict=True)
+    }
 
 
 def refusal(question, look=recorded_look, kind=BadData):
@@ -35,7 +47,9 @@ def refusal(question, look=recorded_look, kind=BadData):
 
 def table(*rows, **named):
     """A recorded task: rows of dialect, topic, pair and score."""
-    return Recorded([dict(zip(("dialect", "topic", "id", "score"), row, strict=True)) for row in rows], name="answers", **named)
+    return Recorded(
+        [dict(zip(("dialect", "topic", "id", "score"), row, strict=True)) for row in rows], name="answers", **named
+    )
 
 
 ANSWERS = table(
@@ -81,7 +95,8 @@ def test_a_matched_metric_is_of_complete_pairs():
 def test_a_match_needs_pairs():
     task = table(("us", "law", 1, 1.0), ("in", "law", 1, 0.0))
     assert refusal(accuracy(task).matched("dialect"), kind=BadExpectation) == (
-        "Recorded('answers', 2 samples) declares no pair, so .matched('dialect') does not know which samples belong together"
+        "Recorded('answers', 2 samples) declares no pair, "
+        "so .matched('dialect') does not know which samples belong together"
     )
     apart = table(("us", "law", 1, 1.0), ("in", "law", 2, 0.0), pair="id")
     assert refusal(accuracy(apart).matched("dialect")) == (
@@ -124,18 +139,25 @@ def test_a_difference_of_two_scores_of_the_same_samples_is_taken_sample_by_sampl
 
 def test_two_tasks_are_aligned_by_their_clusters():
     one = Recorded([{"id": number, "score": float(number < 5)} for number in range(10)], name="one", cluster="id")
-    other = Recorded([{"id": number, "score": float(number < 5)} for number in reversed(range(10))], name="other", cluster="id")
+    other = Recorded(
+        [{"id": number, "score": float(number < 5)} for number in reversed(range(10))], name="other", cluster="id"
+    )
     question = (accuracy(one) - accuracy(other))._asked()
     estimates = grouped(question, measured(question.metric, recorded_look)).estimates()
     assert estimates.theta.tolist() == [0.0]
     assert np.allclose(estimates.psi, 0.0), "equal answers to the same clusters cancel"
-    apart = Recorded([{"id": -1 - number, "score": float(number < 5)} for number in range(10)], name="apart", cluster="id")
+    apart = Recorded(
+        [{"id": -1 - number, "score": float(number < 5)} for number in range(10)], name="apart", cluster="id"
+    )
     question = (accuracy(one) - accuracy(apart))._asked()
     assert grouped(question, measured(question.metric, recorded_look)).estimates().psi.any()
 
 
 def test_two_tasks_have_the_same_groups():
-    one, other = table(("us", "law", 1, 1.0), ("in", "law", 1, 1.0)), Recorded([{"dialect": "us", "score": 1.0}], name="other")
+    one, other = (
+        table(("us", "law", 1, 1.0), ("in", "law", 1, 1.0)),
+        Recorded([{"dialect": "us", "score": 1.0}], name="other"),
+    )
     assert refusal((accuracy(one) - accuracy(other)).by("dialect")) == (
         "(accuracy(answers) - accuracy(other)).by('dialect'): Recorded('answers', 2 samples) and "
         "Recorded('other', 1 samples) do not have the same groups of dialect"
@@ -143,7 +165,9 @@ def test_two_tasks_have_the_same_groups():
 
 
 def test_a_mean_is_of_any_column_of_numbers():
-    task = Recorded([{"score": 1.0, "length": 3, "text": "x"}, {"score": 0.0, "length": 8, "text": "y"}], name="answers")
+    task = Recorded(
+        [{"score": 1.0, "length": 3, "text": "x"}, {"score": 0.0, "length": 8, "text": "y"}], name="answers"
+    )
     assert values(mean(task, "length")) == {"": 5.5}
     assert values(mean(task, "score")) == {"": 0.5}
     assert refusal(mean(task, "text")) == "mean(answers, 'text'): column 'text' should hold numbers; it holds String"
@@ -158,7 +182,13 @@ def test_accuracy_reads_the_first_score_and_exact_match_its_own():
     from fairprobe import scorers
     from fairprobe.requests import Generated
 
-    task = Generation(rows, "{clue}", target="word", name="clues", scorer={"found": scorers.contains, "exact_match": scorers.exact_match})
+    task = Generation(
+        rows,
+        "{clue}",
+        target="word",
+        name="clues",
+        scorer={"found": scorers.contains, "exact_match": scorers.exact_match},
+    )
 
     def look(asked, role):
         return asked.outcomes(asked.read(), [[Generated("an otter, I think", True, False, 1, 1)]])
@@ -168,7 +198,9 @@ def test_accuracy_reads_the_first_score_and_exact_match_its_own():
 
 
 def test_the_valid_rate_is_of_answered_samples():
-    task, look = clues({"us": [1.0, 0.0, "empty", "truncated", "error"], "in": ["refused", "unparsable", 1.0, 1.0, "missing"]})
+    task, look = clues(
+        {"us": [1.0, 0.0, "empty", "truncated", "error"], "in": ["refused", "unparsable", 1.0, 1.0, "missing"]}
+    )
     assert values(valid_rate(task).by("dialect"), look) == {"in": 0.5, "us": 0.75}
 
 
@@ -177,17 +209,29 @@ def test_a_sample_with_a_null_group_counts_in_none():
     assert values(accuracy(task).by("dialect")) == {"in": 0.0, "us": 0.5}
     assert values(accuracy(task)) == {"": 0.5}
     verdict = judge(accuracy(task).by("dialect") > 0.3, recorded_look)
-    assert [(group.group, group.samples) for group in verdict.groups] == [({"dialect": "in"}, 1), ({"dialect": "us"}, 2)]
+    assert [(group.group, group.samples) for group in verdict.groups] == [
+        ({"dialect": "in"}, 1),
+        ({"dialect": "us"}, 2),
+    ]
 
 
 def test_weights_weigh():
-    rows = [{"g": "a", "score": 1.0, "w": 3}, {"g": "a", "score": 0.0, "w": 1}, {"g": "b", "score": 1.0, "w": 0}, {"g": "b", "score": 0.0, "w": 2}]
+    rows = [
+        {"g": "a", "score": 1.0, "w": 3},
+        {"g": "a", "score": 0.0, "w": 1},
+        {"g": "b", "score": 1.0, "w": 0},
+        {"g": "b", "score": 0.0, "w": 2},
+    ]
     task = Recorded(rows, name="answers", weight="w")
     assert values(accuracy(task).by("g")) == {"a": 0.75, "b": 0.0}
 
 
 def test_a_column_that_is_not_there_is_told_with_those_there_are():
-    for question in (accuracy(ANSWERS).by("accent"), accuracy(ANSWERS).where(accent="x"), accuracy(ANSWERS).matched("accent")):
+    for question in (
+        accuracy(ANSWERS).by("accent"),
+        accuracy(ANSWERS).where(accent="x"),
+        accuracy(ANSWERS).matched("accent"),
+    ):
         assert refusal(question, kind=UnknownGroup) == (
             "Recorded('answers', 8 samples) has no column 'accent'; its samples have dialect, topic, id, score"
         )
@@ -204,7 +248,9 @@ def test_a_value_that_no_sample_has_is_told_with_those_there_are():
         "Recorded('answers', 8 samples) has no sample that meets all of {'id': 1, 'topic': 'sea'}"
     )
     many = Recorded([{"n": number, "score": 1.0} for number in range(20)], name="many")
-    assert refusal(accuracy(many).where(n=-1), kind=UnknownGroup).endswith("there are 0, 1, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, …")
+    assert refusal(accuracy(many).where(n=-1), kind=UnknownGroup).endswith(
+        "there are 0, 1, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, …"
+    )
 
 
 def test_a_reference_of_several_columns_is_a_tuple():
@@ -227,22 +273,26 @@ def test_no_group_at_all_is_refused():
 def test_a_ratio_needs_scores_from_0_up_to_a_highest():
     task = Recorded([{"g": "a", "score": -1.0}, {"g": "b", "score": 2.0}], name="answers")
     assert refusal(accuracy(task).ratio("g"), kind=BadExpectation) == (
-        "accuracy(answers).ratio('g'): a ratio needs scores from 0 up to a highest value; these are unbounded. Use .gap()."
+        "accuracy(answers).ratio('g'): a ratio needs scores from 0 up to a highest value; "
+        "these are unbounded. Use .gap()."
     )
 
 
 def test_a_pair_stands_once_in_each_group():
     twice = table(("us", "a", 1, 1.0), ("us", "b", 1, 0.0), ("in", "c", 1, 1.0), ("us", "d", 2, 1.0), pair="id")
     assert refusal(accuracy(twice).gap("dialect")) == (
-        "Recorded('answers', 4 samples): pair '1' has 2 samples in us; a pair is one question put once to each group of dialect"
+        "Recorded('answers', 4 samples): pair '1' has 2 samples in us; "
+        "a pair is one question put once to each group of dialect"
     )
     assert values(accuracy(twice)) == {"": 0.75}
 
 
 def test_a_pair_may_be_crossed_by_another_column():
     rows = [
-        {"id": 1, "gender": gender, "dialect": dialect, "score": 1.0} for gender in ("f", "m") for dialect in ("us", "in")
-    ]  # fmt: skip
+        {"id": 1, "gender": gender, "dialect": dialect, "score": 1.0}
+        for gender in ("f", "m")
+        for dialect in ("us", "in")
+    ]
     task = Recorded(rows, name="answers", pair="id")
     assert values(accuracy(task).gap("dialect")) == {"in": 1.0, "us": 1.0}
     assert values(accuracy(task).gap("gender")) == {"f": 1.0, "m": 1.0}
@@ -268,7 +318,9 @@ scores = st.lists(st.sampled_from([0.0, 0.25, 1.0]), min_size=6, max_size=20)
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(scores, scores, st.randoms(use_true_random=False), st.sampled_from(["gap", "by", "ratio", "overall"]))
 def test_the_order_of_samples_changes_nothing(us, india, random, kind):
-    rows = [{"id": number, "dialect": "us", "score": score, "w": number % 3 + 1} for number, score in enumerate([*us, 1.0])]
+    rows = [
+        {"id": number, "dialect": "us", "score": score, "w": number % 3 + 1} for number, score in enumerate([*us, 1.0])
+    ]
     rows += [{"id": number, "dialect": "in", "score": score, "w": 1} for number, score in enumerate([*india, 0.25])]
     shuffled = random.sample(rows, len(rows))
     for named in ({"pair": "id"}, {"weight": "w"}):

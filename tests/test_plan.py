@@ -39,7 +39,11 @@ def test_each_sample_is_asked_once_however_many_tests_want_it():
 
 
 def test_equal_requests_of_groups_and_tasks_are_one():
-    same = [{"id": number, "dialect": dialect, "clue": "Which word?", "word": "otter"} for number in range(3) for dialect in ("us", "ng")]
+    same = [
+        {"id": number, "dialect": dialect, "clue": "Which word?", "word": "otter"}
+        for number in range(3)
+        for dialect in ("us", "ng")
+    ]
     one, other = clues(same), clues(same, name="again", target=None, scorer=lambda *_: 1.0)
     assert counts(planned(accuracy(one) > 0.3, accuracy(other) > 0.3)) == (12, 1)
 
@@ -71,7 +75,11 @@ def test_a_guard_is_asked_too():
 
 def test_a_difference_needs_both_tasks():
     one, other = clues(), clues([{"clue": "?", "word": "x"}], name="other")
-    assert needs(accuracy(one) - accuracy(other).change() > 0) == [(one, "model"), (other, "model"), (other, "baseline")]
+    assert needs(accuracy(one) - accuracy(other).change() > 0) == [
+        (one, "model"),
+        (other, "model"),
+        (other, "baseline"),
+    ]
     assert needs((accuracy(one) - accuracy(other)).change().where(dialect="us") > 0) == [
         (one, "model"), (one, "baseline"), (other, "model"), (other, "baseline"),
     ]  # fmt: skip
@@ -85,7 +93,11 @@ def test_nothing_is_asked_for_a_recording():
 
 
 def test_prompts_that_begin_alike_are_asked_together():
-    rows = [{"clue": f"{passage} Question {number}?", "word": "x"} for number in range(3) for passage in ("The sea.", "A law.", "Zoo.")]
+    rows = [
+        {"clue": f"{passage} Question {number}?", "word": "x"}
+        for number in range(3)
+        for passage in ("The sea.", "A law.", "Zoo.")
+    ]
     choices = MultipleChoice(
         [{"q": row["clue"], "right": 0} for row in rows], "{q}", options=("yes", "no"), answer="right", name="choices"
     )  # fmt: skip
@@ -117,7 +129,11 @@ def test_two_different_tasks_of_one_name_are_refused():
 
 
 def paired(size=50):
-    rows = [{"id": number, "dialect": dialect, "clue": f"{dialect} {number}", "word": "x"} for number in range(size) for dialect in ("us", "ng")]
+    rows = [
+        {"id": number, "dialect": dialect, "clue": f"{dialect} {number}", "word": "x"}
+        for number in range(size)
+        for dialect in ("us", "ng")
+    ]
     return clues(rows, pair="id").read()
 
 

@@ -47,7 +47,10 @@ def test_a_veto_takes_the_point_away():
 
 
 def test_a_pattern_finds_the_answer():
-    by_number, by_name = regex(r"Answer: (\w+)", group=1), regex(r"answer: (?P<word>\w+)", group="word", flags=re.IGNORECASE)
+    by_number, by_name = (
+        regex(r"Answer: (\w+)", group=1),
+        regex(r"answer: (?P<word>\w+)", group="word", flags=re.IGNORECASE),
+    )
     assert by_number("Well. Answer: otter.", "otter", {}) == 1.0
     assert by_number("Well. Answer: seal.", "otter", {}) == 0.0
     assert by_name("ANSWER: Otter", "otter", {}) == 1.0

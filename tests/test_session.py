@@ -35,9 +35,15 @@ CLUES = Generation(
     "{clue}", target="word", name="clues", pair="id", max_tokens=3,
 )  # fmt: skip
 LETTERS = MultipleChoice(
-    [{"question": f"Which is {number}?", "right": number % 2, "dialect": "us" if number < 4 else "ng"} for number in range(8)],
-    "{question}", options=("cow", "honey"), answer="right", name="letters",
-)  # fmt: skip
+    [
+        {"question": f"Which is {number}?", "right": number % 2, "dialect": "us" if number < 4 else "ng"}
+        for number in range(8)
+    ],
+    "{question}",
+    options=("cow", "honey"),
+    answer="right",
+    name="letters",
+)
 
 
 @pytest.fixture
@@ -160,7 +166,8 @@ def test_what_failed_is_missing_from_the_verdict_and_asked_again(session):
     engine = run.engine("model")
     answers = engine.answers
     engine.answers = lambda requests: (
-        (request, Failed("out of memory") if number == 0 else response) for number, (request, response) in enumerate(answers(requests))
+        (request, Failed("out of memory") if number == 0 else response)
+        for number, (request, response) in enumerate(answers(requests))
     )
     asked(run, claim)
     assert sorted(run.look(LETTERS, "model").status) == ["error"] + ["ok"] * 7
@@ -262,7 +269,9 @@ def test_a_table_holds_the_verdicts_groups(session, checkpoints_folder, tmp_path
 
 def test_a_metric_alone_is_one_row(recordings):
     table = measure(accuracy(recordings), model="recorded:aligned")
-    assert table.select("value", "samples", "clusters", "ok").to_dicts() == [{"value": 0.9, "samples": 80, "clusters": 40, "ok": 80}]
+    assert table.select("value", "samples", "clusters", "ok").to_dicts() == [
+        {"value": 0.9, "samples": 80, "clusters": 40, "ok": 80}
+    ]
 
 
 def test_a_change_is_measured_against_the_baseline(recordings):

@@ -45,7 +45,10 @@ def test_every_kind_of_answer_comes_back_as_it_was(tmp_path):
 @given(st.text(st.characters(), max_size=20), st.text(st.characters(), max_size=20), st.floats(allow_nan=False))
 def test_any_text_and_any_number_comes_back(tmp_path_factory, prompt, said, number):
     store = Store(tmp_path_factory.getbasetemp() / "any")
-    answers = {Generate(Prompt(prompt)): answer(said), Choose(Prompt(prompt), (said, "x")): Chosen((number, 0.0), (1, 1), 1)}
+    answers = {
+        Generate(Prompt(prompt)): answer(said),
+        Choose(Prompt(prompt), (said, "x")): Chosen((number, 0.0), (1, 1), 1),
+    }
     store.write("checkpoint", answers)
     assert store.read("checkpoint", answers) == answers
 
@@ -64,11 +67,21 @@ def test_another_checkpoint_never_gets_them(tmp_path):
     assert store.read("three", [question(1)]) == {}
 
 
-@pytest.mark.parametrize("other", [
-    Generate(Prompt("Q", system="S")), Generate(Prompt("Q", prefix="P")), Generate(Prompt("Q", format="plain")),
-    Generate(Prompt("Q"), 63), Generate(Prompt("Q"), stop=("x",)), Generate(Prompt("Q"), temperature=1.0),
-    Generate(Prompt("Q"), draw=1), Generate(Prompt((("user", "Q"),))), Choose(Prompt("Q"), ("a", "b")), Generate(Prompt("Q ")),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "other",
+    [
+        Generate(Prompt("Q", system="S")),
+        Generate(Prompt("Q", prefix="P")),
+        Generate(Prompt("Q", format="plain")),
+        Generate(Prompt("Q"), 63),
+        Generate(Prompt("Q"), stop=("x",)),
+        Generate(Prompt("Q"), temperature=1.0),
+        Generate(Prompt("Q"), draw=1),
+        Generate(Prompt((("user", "Q"),))),
+        Choose(Prompt("Q"), ("a", "b")),
+        Generate(Prompt("Q ")),
+    ],
+)
 def test_another_request_has_another_answer(tmp_path, other):
     store = Store(tmp_path)
     store.write("checkpoint", {Generate(Prompt("Q")): answer("x")})
@@ -97,7 +110,9 @@ def write_chunks(folder, name, start):
     while not start.is_set():
         pass
     for chunk in range(20):
-        Store(Path(folder)).write("checkpoint", {question(f"{name} {chunk} {number}"): answer(name) for number in range(10)})
+        Store(Path(folder)).write(
+            "checkpoint", {question(f"{name} {chunk} {number}"): answer(name) for number in range(10)}
+        )
 
 
 def test_two_processes_write_at_once(tmp_path):
@@ -110,7 +125,12 @@ def test_two_processes_write_at_once(tmp_path):
     for writer in writers:
         writer.join(60)
     assert [writer.exitcode for writer in writers] == [0, 0]
-    wanted = {question(f"{name} {chunk} {number}"): answer(name) for name in ("one", "two") for chunk in range(20) for number in range(10)}
+    wanted = {
+        question(f"{name} {chunk} {number}"): answer(name)
+        for name in ("one", "two")
+        for chunk in range(20)
+        for number in range(10)
+    }
     assert Store(tmp_path).read("checkpoint", wanted) == wanted
 
 
@@ -193,7 +213,9 @@ def small_disk(tmp_path):
     mount = shutil.which("mount")
     if os.name != "posix" or mount is None or os.geteuid() != 0:
         pytest.skip("a small disk is mounted by root")
-    if subprocess.run([mount, "-t", "tmpfs", "-o", "size=256k", "tmpfs", folder], check=False, capture_output=True).returncode:
+    if subprocess.run(
+        [mount, "-t", "tmpfs", "-o", "size=256k", "tmpfs", folder], check=False, capture_output=True
+    ).returncode:
         pytest.skip("nothing can be mounted here")
     yield folder
     subprocess.run(["umount", folder], check=True)
@@ -204,7 +226,9 @@ def test_a_full_disk_keeps_what_was_written_before(small_disk):
     store.write("checkpoint", ANSWERS)
     large = {question(number): answer("x" * 1000) for number in range(1000)}
     said = refusal(store.write, "checkpoint", large)
-    assert said.startswith(f"the store {store.path} cannot be used: database or disk is full. What was written before is kept")
+    assert said.startswith(
+        f"the store {store.path} cannot be used: database or disk is full. What was written before is kept"
+    )
     assert store.read("checkpoint", ANSWERS) == ANSWERS
     assert store.read("checkpoint", large) == {}
     store.write("checkpoint", {question(1): answer("a short one")})
@@ -214,4 +238,6 @@ def test_a_disk_that_can_only_be_read_still_answers(small_disk):
     Store(small_disk).write("checkpoint", ANSWERS)
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
     assert Store(small_disk).read("checkpoint", ANSWERS) == ANSWERS
-    assert "cannot be used: attempt to write a readonly database" in refusal(Store(small_disk).write, "checkpoint", ANSWERS)
+    assert "cannot be used: attempt to write a readonly database" in refusal(
+        Store(small_disk).write, "checkpoint", ANSWERS
+    )

@@ -6,7 +6,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fairprobe import BadData, BadExpectation, Generation, MultipleChoice, Recorded, Score, UnknownGroup, accuracy, mean, scorers
+from fairprobe import (
+    BadData,
+    BadExpectation,
+    Generation,
+    MultipleChoice,
+    Recorded,
+    Score,
+    UnknownGroup,
+    accuracy,
+    mean,
+    scorers,
+)
 from fairprobe.requests import Choose, Chosen, DoesNotFit, Failed, Generate, Generated, Prompt
 
 CLUES = [
@@ -67,20 +78,27 @@ def test_a_key_is_needed_in_every_row(key):
 @pytest.mark.parametrize("key", ["pair", "cluster", "weight"])
 def test_a_key_is_a_column(key):
     task = Recorded([{"score": 1.0}], name="answers", **{key: "id"})
-    assert refusal(task.read, kind=UnknownGroup) == "Recorded('answers', 1 samples) has no column 'id'; its samples have score"
+    assert (
+        refusal(task.read, kind=UnknownGroup)
+        == "Recorded('answers', 1 samples) has no column 'id'; its samples have score"
+    )
 
 
 @pytest.mark.parametrize("weight", [-1.0, None, float("nan"), float("inf"), "heavy"])
 def test_a_weight_is_a_number_from_0_up(weight):
     rows = pd.DataFrame({"score": [1.0, 0.0], "w": [1.0, 0.5]}).to_dict("records")
-    task = Recorded([{**rows[0], "w": weight}, {**rows[1], "w": "light" if weight == "heavy" else 0.5}], name="answers", weight="w")
+    task = Recorded(
+        [{**rows[0], "w": weight}, {**rows[1], "w": "light" if weight == "heavy" else 0.5}], name="answers", weight="w"
+    )
     assert refusal(task.read).startswith(
         "Recorded('answers', 2 samples): weight='w' should be a column of non-negative numbers, it is "
     )
 
 
 def test_weights_may_be_0():
-    assert Recorded([{"score": 1.0, "w": 0}, {"score": 1.0, "w": 2}], name="answers", weight="w").read().weight.tolist() == [0, 2]
+    assert Recorded(
+        [{"score": 1.0, "w": 0}, {"score": 1.0, "w": 2}], name="answers", weight="w"
+    ).read().weight.tolist() == [0, 2]
 
 
 # -- prompts
@@ -97,9 +115,14 @@ def test_a_prompt_may_be_a_function_to_text_or_messages():
     as_text = Generation(CLUES, lambda row: row["clue"].upper(), target="word", name="clues")
     assert next(as_text.prompts(as_text.read())).content == "IT SWIMS."
     as_chat = Generation(
-        CLUES, lambda row: [{"role": "user", "content": row["clue"]}, ("assistant", "Hm.")], target="word", name="clues",
-        system="Guess.", prefix="It is", format="chat",
-    )  # fmt: skip
+        CLUES,
+        lambda row: [{"role": "user", "content": row["clue"]}, ("assistant", "Hm.")],
+        target="word",
+        name="clues",
+        system="Guess.",
+        prefix="It is",
+        format="chat",
+    )
     assert next(as_chat.prompts(as_chat.read())) == Prompt(
         (("user", "It swims."), ("assistant", "Hm.")), "Guess.", "It is", "chat"
     )
@@ -142,15 +165,19 @@ def test_a_format_is_one_of_three():
 
 
 def choice(rows=ANIMALS, **named):
-    return MultipleChoice(rows, "{question}", options=named.pop("options", "options"), answer=named.pop("answer", "right"),
-                          name="animals", **named)  # fmt: skip
+    return MultipleChoice(
+        rows,
+        "{question}",
+        options=named.pop("options", "options"),
+        answer=named.pop("answer", "right"),
+        name="animals",
+        **named,
+    )
 
 
 def test_letters_are_listed_after_the_prompt_or_where_it_says():
     after = choice()
-    assert after.requests(after.read())[0] == (
-        Choose(Prompt("Which swims?\nA. otter\nB. owl\nAnswer:"), ("A", "B")),
-    )
+    assert after.requests(after.read())[0] == (Choose(Prompt("Which swims?\nA. otter\nB. owl\nAnswer:"), ("A", "B")),)
     placed = MultipleChoice(ANIMALS, "{options}\n{question} Letter:", options="options", answer="right", name="animals")
     assert placed.requests(placed.read())[0][0].prompt.content == "A. otter\nB. owl\nWhich swims? Letter:"
 
@@ -187,7 +214,9 @@ def test_options_are_a_list_column_columns_or_texts():
 
 
 # bytes: "otter" 5, "owl" 3, "ant" 3; by sum -3.0 wins, by token -0.75 (4 tokens), by byte -0.6
-@pytest.mark.parametrize(("scoring", "chosen"), [("letter", "ant"), ("text", "ant"), ("text_mean", "owl"), ("text_bytes", "otter")])
+@pytest.mark.parametrize(
+    ("scoring", "chosen"), [("letter", "ant"), ("text", "ant"), ("text_mean", "owl"), ("text_bytes", "otter")]
+)
 def test_each_scoring_weighs_likelihoods_its_own_way(scoring, chosen):
     task = choice([{"question": "?", "options": ["otter", "owl", "ant"], "right": 0}], scoring=scoring)
     given = likely(-4.0, -3.2, -3.0, tokens=(4, 8, 1))
@@ -197,11 +226,24 @@ def test_each_scoring_weighs_likelihoods_its_own_way(scoring, chosen):
     assert outcomes.status.tolist() == ["ok"]
 
 
-@pytest.mark.parametrize(("text", "status", "score"), [
-    ("A", "ok", 1.0), ("A.", "ok", 1.0), ("The answer is B", "ok", 0.0), ("otter!", "ok", 1.0), ("an owl", "ok", 0.0),
-    ("A. otter", "ok", 1.0), ("A. owl", "unparsable", 0.0), ("An owl or a cow: B", "ok", 0.0), ("A, not the owl", "unparsable", 0.0),
-    ("A or B", "unparsable", 0.0), ("otter or owl", "unparsable", 0.0), ("no idea", "unparsable", 0.0), (" ", "empty", 0.0),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("text", "status", "score"),
+    [
+        ("A", "ok", 1.0),
+        ("A.", "ok", 1.0),
+        ("The answer is B", "ok", 0.0),
+        ("otter!", "ok", 1.0),
+        ("an owl", "ok", 0.0),
+        ("A. otter", "ok", 1.0),
+        ("A. owl", "unparsable", 0.0),
+        ("An owl or a cow: B", "ok", 0.0),
+        ("A, not the owl", "unparsable", 0.0),
+        ("A or B", "unparsable", 0.0),
+        ("otter or owl", "unparsable", 0.0),
+        ("no idea", "unparsable", 0.0),
+        (" ", "empty", 0.0),
+    ],
+)
 def test_a_written_choice_names_one_option(text, status, score):
     task = choice(ANIMALS[:1], scoring="generate")
     outcomes = task.outcomes(task.read(), [[said(text)]])
@@ -225,17 +267,26 @@ def test_chance_is_one_over_the_options():
     assert task.chance(task.read()) == 0.375
 
 
-@pytest.mark.parametrize(("row", "message"), [
-    ({"right": "seal"}, "row 1 has the answer 'seal', which is none of its options ['otter', 'owl'], no index below 2 and no letter"),
-    ({"right": "C"}, "row 1 has the answer 'C', which is none of its options"),
-    ({"right": None}, "row 1 has the answer None"),
-    ({"options": ["otter"]}, "row 1 has 1 options; a choice has between 2 and 26"),
-    ({"options": None}, "row 1 has 0 options; a choice has between 2 and 26"),
-    ({"options": ["otter"] * 2}, "row 1 has the same option twice: ['otter', 'otter']"),
-    ({"options": ["otter", None]}, "row 1 has an option without a value: ['otter', None]"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (
+            {"right": "seal"},
+            "row 1 has the answer 'seal', which is "
+            "none of its options ['otter', 'owl'], no index below 2 and no letter",
+        ),
+        ({"right": "C"}, "row 1 has the answer 'C', which is none of its options"),
+        ({"right": None}, "row 1 has the answer None"),
+        ({"options": ["otter"]}, "row 1 has 1 options; a choice has between 2 and 26"),
+        ({"options": None}, "row 1 has 0 options; a choice has between 2 and 26"),
+        ({"options": ["otter"] * 2}, "row 1 has the same option twice: ['otter', 'otter']"),
+        ({"options": ["otter", None]}, "row 1 has an option without a value: ['otter', None]"),
+    ],
+)
 def test_a_choice_that_cannot_be_made_is_named_by_its_row(row, message):
-    assert f"MultipleChoice('animals', 2 samples): {message}" in refusal(choice([{**ANIMALS[0], **row}, ANIMALS[1]]).read)
+    assert f"MultipleChoice('animals', 2 samples): {message}" in refusal(
+        choice([{**ANIMALS[0], **row}, ANIMALS[1]]).read
+    )
 
 
 @pytest.mark.parametrize("answer", [2, -1])
@@ -259,7 +310,8 @@ def test_a_pair_has_one_number_of_options():
 
 def test_options_are_lists():
     assert refusal(choice([{**ANIMALS[0], "options": "otter, owl"}]).read) == (
-        "MultipleChoice('animals', 1 samples): column 'options' should hold lists of options; it holds String: 'otter, owl'"
+        "MultipleChoice('animals', 1 samples): column 'options' should hold lists of options; "
+        "it holds String: 'otter, owl'"
     )
     assert "has its options in 'choices', but it has no column 'choices'" in refusal(choice(options="choices").read)
     assert "has an option in 'b', but it has no column 'b'" in refusal(choice(options=["right", "b"]).read)
@@ -267,7 +319,8 @@ def test_options_are_lists():
 
 def test_a_scoring_is_one_of_five():
     assert refusal(lambda: choice(scoring="best")) == (
-        "MultipleChoice('animals', 2 samples): scoring is 'letter', 'text', 'text_mean', 'text_bytes' or 'generate', not 'best'"
+        "MultipleChoice('animals', 2 samples): scoring is "
+        "'letter', 'text', 'text_mean', 'text_bytes' or 'generate', not 'best'"
     )
 
 
@@ -337,7 +390,11 @@ def test_scorers_by_name_score_side_by_side():
         said("an otter it is"), scorer={"found": scorers.contains, "exact": scorers.exact_match,
                                         "short": lambda response, target, row: Score(0.5)},
     )  # fmt: skip
-    assert {name: values.tolist() for name, values in outcomes.scores.items()} == {"found": [1.0], "exact": [0.0], "short": [0.5]}
+    assert {name: values.tolist() for name, values in outcomes.scores.items()} == {
+        "found": [1.0],
+        "exact": [0.0],
+        "short": [0.5],
+    }
 
 
 def test_several_targets_are_told_together():
@@ -406,7 +463,10 @@ def test_recorded_scores_may_be_booleans_or_have_other_names():
     task = Recorded([{"right": True, "points": 3}, {"right": False, "points": 7}], name="answers",
                     score={"accuracy": "right", "points": "points"})  # fmt: skip
     outcomes = task.outcomes(task.read())
-    assert {name: values.tolist() for name, values in outcomes.scores.items()} == {"accuracy": [1.0, 0.0], "points": [3.0, 7.0]}
+    assert {name: values.tolist() for name, values in outcomes.scores.items()} == {
+        "accuracy": [1.0, 0.0],
+        "points": [3.0, 7.0],
+    }
     assert outcomes.range_of("accuracy") == (0.0, 1.0)
     assert outcomes.range_of("points") == (-np.inf, np.inf)
 

@@ -58,27 +58,29 @@ def test_a_reference_gap_is_signed():
     assert verdict(APART, away).decision.value == pytest.approx(-0.2)
 
 
-def test_an_alarm_asks_for_a_shown_fail():
-    reds = {}
-    for mode in ("prove", "alarm"):
-        for name, (model, bound) in {"pass": (EQUAL, 0.05), "fail": (APART, 0.05), "inconclusive": (APART, 0.2)}.items():
-            judged = verdict(model, lambda task: (accuracy(task).gap("dialect") < bound).mode(mode))  # noqa: B023
-            assert judged.outcome == name
-            reds[mode, name] = judged.is_red
-        few = verdict({"us": right(9, 9), "ng": right(9, 9)}, lambda task: (accuracy(task).gap("dialect") < 0.5).mode(mode))  # noqa: B023
-        assert few.outcome == "invalid"
-        reds[mode, "invalid"] = few.is_red
-    assert reds == {
-        ("prove", "pass"): False, ("prove", "fail"): True, ("prove", "inconclusive"): True, ("prove", "invalid"): True,
-        ("alarm", "pass"): False, ("alarm", "fail"): True, ("alarm", "inconclusive"): False, ("alarm", "invalid"): False,
-    }  # fmt: skip
+@pytest.mark.parametrize(
+    ("model", "bound", "outcome", "red", "red_alarm"),
+    [
+        (EQUAL, 0.05, "pass", False, False),
+        (APART, 0.05, "fail", True, True),
+        (APART, 0.2, "inconclusive", True, False),
+        ({"us": right(9, 9), "ng": right(9, 9)}, 0.5, "invalid", True, False),
+    ],
+)
+def test_an_alarm_asks_for_a_shown_fail(model, bound, outcome, red, red_alarm):
+    prove, alarm = verdict(model, gap(bound)), verdict(model, lambda task: gap(bound)(task).mode("alarm"))
+    assert prove.outcome == alarm.outcome == outcome
+    assert (prove.is_red, alarm.is_red) == (red, red_alarm)
 
 
 def test_what_an_expectation_leaves_unsaid_the_run_says():
     unsaid = verdict(EQUAL, gap(0.05), confidence=0.99, mode="alarm", scope="benchmark")
     assert (unsaid.claim.confidence, unsaid.claim.mode, unsaid.claim.scope) == (0.99, "alarm", "benchmark")
     said = verdict(
-        EQUAL, lambda task: gap(0.05)(task).at(confidence=0.9, scope="population").mode("prove"), confidence=0.99, mode="alarm"
+        EQUAL,
+        lambda task: gap(0.05)(task).at(confidence=0.9, scope="population").mode("prove"),
+        confidence=0.99,
+        mode="alarm",
     )
     assert (said.claim.confidence, said.claim.mode, said.claim.scope) == (0.9, "prove", "population")
 
@@ -166,7 +168,10 @@ claims = st.sampled_from([
 
 
 def completed(given, filling):
-    return {group: [fill if answer == "error" else answer for answer in row] for (group, row), fill in zip(given.items(), filling, strict=True)}
+    return {
+        group: [fill if answer == "error" else answer for answer in row]
+        for (group, row), fill in zip(given.items(), filling, strict=True)
+    }
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
@@ -187,8 +192,14 @@ def test_missing_answers_are_never_better_than_any_end_they_could_have(us, ng, c
 @given(answers, answers, st.floats(-0.5, 0.5))
 def test_what_is_subtracted_is_imputed_the_other_way(one, other, bound):
     def difference(left, right_):
-        (first, look), (second, look_too) = clues({"us": [*left, 1.0]}, name="one"), clues({"us": [*right_, 1.0]}, name="other")
-        return judge(accuracy(first) - accuracy(second) < bound, lambda task, role: (look if task == first else look_too)(task, role)).decision
+        (first, look), (second, look_too) = (
+            clues({"us": [*left, 1.0]}, name="one"),
+            clues({"us": [*right_, 1.0]}, name="other"),
+        )
+        return judge(
+            accuracy(first) - accuracy(second) < bound,
+            lambda task, role: (look if task == first else look_too)(task, role),
+        ).decision
 
     decision = difference(one, other)
     for left, right_ in product((0.0, 1.0), repeat=2):
@@ -215,7 +226,9 @@ def test_a_group_without_any_answer_has_no_number(status):
     assert judged.outcome == "invalid"
     assert judged.decision is None
     assert judged.between is None
-    assert [(group.value, group.low, group.high, group.samples) for group in judged.groups] == [(None, None, None, 100)] * 2
+    assert [(group.value, group.low, group.high, group.samples) for group in judged.groups] == [
+        (None, None, None, 100)
+    ] * 2
     assert judged.caveats == ("no sample of ng in Generation('clues', 200 samples) was answered",)
     assert judged.is_red
 
@@ -234,7 +247,9 @@ def test_numbers_without_ends_cannot_be_imputed():
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(st.integers(0, 60), st.integers(0, 60), claims, st.floats(0.01, 0.95), st.sampled_from([0.9, 0.95, 0.99]))
 def test_p_values_and_outcome_agree(us, ng, claim, bound, confidence):
-    decision = verdict({"us": right(us + 1, 61), "ng": right(ng, 61)}, lambda task: claim(accuracy(task), bound), confidence=confidence).decision
+    decision = verdict(
+        {"us": right(us + 1, 61), "ng": right(ng, 61)}, lambda task: claim(accuracy(task), bound), confidence=confidence
+    ).decision
     assert (decision.outcome == "pass") == (decision.p_value_pass < round(1 - confidence, 9))
     assert (decision.outcome == "fail") == (decision.p_value_fail < round(1 - confidence, 9))
     assert decision.low <= decision.value <= decision.high
@@ -258,9 +273,12 @@ def test_what_can_pass_is_what_the_best_answers_pass(size, bound, kind):
     task, look = clues(worst if kind == "by <" else best, worst)
     metric = accuracy(task)
     claim = {
-        "gap": metric.gap("dialect") < bound, "by >": metric.by("dialect") > bound, "by <": metric.by("dialect") < bound,
-        "ratio": metric.ratio("dialect") > 1 - bound, "change": metric.change().by("dialect") > bound,
-    }[kind]  # fmt: skip
+        "gap": metric.gap("dialect") < bound,
+        "by >": metric.by("dialect") > bound,
+        "by <": metric.by("dialect") < bound,
+        "ratio": metric.ratio("dialect") > 1 - bound,
+        "change": metric.change().by("dialect") > bound,
+    }[kind]
     judged = judge(claim, look)
     quiet = not any(guard.fired for guard in judged.guards if guard.name == "clusters")
     assert can_pass(claim, {task: task.read()}, Defaults()) is (judged.decision.outcome == "pass" and quiet)
@@ -269,8 +287,13 @@ def test_what_can_pass_is_what_the_best_answers_pass(size, bound, kind):
 def test_what_can_pass_is_not_known_of_every_claim():
     task, _ = clues({"us": right(9, 9), "ng": right(9, 9)})
     samples = {task: task.read()}
-    for claim in (accuracy(task).gap("dialect") > 0.5, accuracy(task).ratio("dialect") < 0.5, valid_rate(task).by("dialect") > 0.9,
-                  mean(task, "exact_match") > 0.5, accuracy(task).where(dialect="us") - accuracy(task) < 0.1):  # fmt: skip
+    for claim in (
+        accuracy(task).gap("dialect") > 0.5,
+        accuracy(task).ratio("dialect") < 0.5,
+        valid_rate(task).by("dialect") > 0.9,
+        mean(task, "exact_match") > 0.5,
+        accuracy(task).where(dialect="us") - accuracy(task) < 0.1,
+    ):
         assert can_pass(claim, samples, Defaults()) is None
 
 

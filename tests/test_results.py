@@ -1,0 +1,425 @@
+"""What a run found, as plain data that JSON keeps, and as text that reads from the top."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+
+import numpy as np
+import pytest
+
+from answers import clues, right
+from fairprobe import FairprobeError, Recorded, accuracy, valid_rate
+from fairprobe.report import assemble, banner, entry, error_entry, failure, write
+from fairprobe.report.results import suite_facts
+from fairprobe.verdict import Defaults, judge
+
+NAMES = {"model": "aligned", "baseline": "base"}
+EQUAL = {"us": right(80, 100), "ng": right(80, 100)}
+APART = {"us": right(90, 100), "ng": right(70, 100)}
+FEW = {"us": right(9, 9), "ng": right(9, 9)}
+LACKING = {"us": right(80, 100), "ng": ["error"] * 100}
+
+
+def judged(test, model, claim, baseline=None, **defaults):
+    task, look = clues(model, baseline)
+    return entry(test, judge(claim(task), look, Defaults(**defaults)), look, NAMES)
+
+
+def gap(bound):
+    return lambda task: accuracy(task).gap("dialect") < bound
+
+
+PASS, FAIL = judged("suites/t.py::test_pass", EQUAL, gap(0.05)), judged("suites/t.py::test_fail", APART, gap(0.05))
+UNDECIDED, INVALID = (
+    judged("suites/t.py::test_undecided", APART, gap(0.25)),
+    judged("suites/t.py::test_invalid", FEW, gap(0.5)),
+)
+UNMEASURED = judged("suites/t.py::test_unmeasured", LACKING, gap(0.5))
+BROKEN = error_entry(
+    "suites/t.py::test_broken", accuracy(clues(EQUAL)[0]) > 0.3, "no file 'clues.jsonl'", Defaults(), NAMES
+)
+
+
+def results(*entries, **run):
+    return assemble({"complete": True, **run}, entries)
+
+
+# -- the data
+
+
+def test_an_entry_holds_what_the_schema_says():
+    of_the_schema = {
+        "test",
+        "expression",
+        "model",
+        "baseline",
+        "outcome",
+        "value",
+        "low",
+        "high",
+        "confidence",
+        "scope",
+        "comparison",
+        "bound",
+        "between",
+        "p_value_pass",
+        "p_value_fail",
+        "samples",
+        "clusters",
+        "needed",
+        "method",
+        "mode",
+        "groups",
+        "guards",
+        "failures",
+    }
+    for each in (PASS, FAIL, UNDECIDED, INVALID, UNMEASURED, BROKEN):
+        assert of_the_schema <= each.keys()
+        assert each.keys() == PASS.keys()
+
+
+def test_an_entry_says_what_was_claimed_and_found():
+    wanted = {
+        "test": "suites/t.py::test_fail", "expression": "accuracy(clues).gap('dialect') < 0.05", "metric": "accuracy",
+        "question": "gap", "columns": ["dialect"], "reference": None, "model": "aligned", "baseline": None,
+        "comparison": "<", "bound": 0.05, "confidence": 0.95, "scope": "population", "mode": "prove", "outcome": "fail",
+        "red": True, "between": ["us", "ng"], "samples": 200, "clusters": 100, "range": [0.0, 1.0], "missed": 40,
+        "answered": 200, "error": None,
+    }  # fmt: skip
+    assert {name: FAIL[name] for name in wanted} == wanted
+    assert FAIL["value"] == pytest.approx(0.2)
+    assert FAIL["groups"][0] == {
+        "group": {"dialect": "ng"},
+        "value": 0.7,
+        "low": pytest.approx(0.62, abs=0.01),
+        "high": pytest.approx(0.77, abs=0.01),
+        "samples": 100,
+        "clusters": 100,
+        "statuses": {"ok": 100},
+    }
+    assert FAIL["guards"][0] == {"name": "clusters", "outcome": "pass", "detail": "100 clusters in ng"}
+
+
+def test_an_overall_claim_has_one_entry_with_an_empty_group():
+    overall = judged("t.py::test", EQUAL, lambda task: accuracy(task) > 0.3)
+    assert [(group["group"], group["value"], group["samples"]) for group in overall["groups"]] == [({}, 0.8, 200)]
+
+
+def test_a_baseline_is_named_where_it_was_read():
+    changed = judged(
+        "t.py::test", EQUAL, lambda task: accuracy(task).change().gap("dialect", reference="us") < 0.2, APART
+    )
+    assert (changed["baseline"], changed["reference"]) == ("base", "us")
+    assert changed["range"] == [-1.0, 1.0]
+
+
+def test_what_has_no_evidence_is_null_and_never_a_number():
+    for name in ("value", "low", "high", "p_value_pass", "p_value_fail", "needed", "between", "method", "equal_groups"):
+        assert UNMEASURED[name] is None
+        assert BROKEN[name] is None
+    assert [group["value"] for group in UNMEASURED["groups"]] == [None, None]
+    assert (UNMEASURED["outcome"], BROKEN["outcome"], BROKEN["red"]) == ("invalid", "error", True)
+
+
+def is_plain(value):
+    if type(value) in {list, dict}:
+        return all(map(is_plain, value.values() if isinstance(value, dict) else value))
+    return type(value) in {str, int, float, bool, type(None)}
+
+
+def test_everything_is_plain_json():
+    made = results(
+        PASS,
+        FAIL,
+        UNDECIDED,
+        INVALID,
+        UNMEASURED,
+        BROKEN,
+        seed=np.int64(3),
+        when=date(2024, 5, 1),
+        rate=float("nan"),
+        pair=(1, np.float64(0.5)),
+        names={"a"},
+    )
+    assert is_plain(made)
+    assert (made["seed"], made["when"], made["rate"], made["pair"]) == (3, "2024-05-01", None, [1, 0.5])
+    assert json.loads(json.dumps(made, allow_nan=False)) == made
+
+
+def test_groups_of_any_kind_are_plain():
+    rows = [
+        {"day": date(2024, 1, day), "old": old, "score": 1.0}
+        for day in (1, 2)
+        for old in (True, False)
+        for _ in range(12)
+    ]
+    task = Recorded(rows, name="answers")
+
+    def look(asked, role):
+        return asked.outcomes(asked.read())
+
+    held = entry("t.py::test", judge(accuracy(task).gap("day", "old") < 0.5, look), look, NAMES)
+    assert is_plain(held)
+    assert held["groups"][0]["group"] == {"day": "2024-01-01", "old": False}
+
+
+def test_the_run_and_the_schema_stand_beside_the_verdicts():
+    made = results(PASS, started="2024-05-01T12:00:00+0000", waivers=[])
+    assert (made["schema"], made["fairprobe"], made["started"], made["waivers"]) == (
+        1,
+        "0.1.0",
+        "2024-05-01T12:00:00+0000",
+        [],
+    )
+
+
+def with_p_values(*values):
+    return [
+        {**PASS, "test": f"t.py::test_{number}", "p_value_pass": p, "p_value_fail": None if p is None else 1 - p}
+        for number, p in enumerate(values)
+    ]
+
+
+def test_p_values_are_adjusted_by_holm_over_what_was_judged():
+    made = results(*with_p_values(0.01, 0.04, None, 0.03))
+    assert [each["p_value_pass_holm"] for each in made["verdicts"]] == [
+        pytest.approx(0.03), pytest.approx(0.06), None, pytest.approx(0.06),
+    ]  # fmt: skip
+    assert [each["p_value_fail_holm"] for each in made["verdicts"]] == [1.0, 1.0, None, 1.0]
+    assert [each["p_value_pass"] for each in made["verdicts"]] == [0.01, 0.04, None, 0.03]
+
+
+# -- the release
+
+
+def release(*entries, **run):
+    return results(*entries, **run)["release"]
+
+
+def test_all_claims_shown_is_a_statement_with_its_error():
+    assert release(PASS, PASS) == {
+        "complete": True,
+        "sentence": "All 2 claims are shown; if any of them were false, "
+        "this would be said with a probability of at most 0.05.",
+    }
+    strict = judged("t.py::test", EQUAL, gap(0.1), confidence=0.99)
+    assert "at most 0.01." in release(strict)["sentence"]
+    assert "at most 0.05." in release(strict, PASS)["sentence"], "the least confident claim counts"
+
+
+def test_a_claim_that_is_not_shown_is_counted():
+    assert release(PASS, FAIL, UNDECIDED, INVALID, BROKEN)["sentence"] == "Not shown: 1 of 5 claims are."
+
+
+def test_alarms_and_expected_failures_claim_nothing():
+    alarm = judged("t.py::test_alarm", APART, lambda task: gap(0.05)(task).mode("alarm"))
+    assert release(PASS, alarm, {**FAIL, "expected_failure": True})["sentence"].startswith("All 1 claims are shown;")
+    assert release(alarm)["sentence"] == "Not shown: 0 of 0 claims are."
+
+
+def test_a_part_of_a_suite_says_nothing_of_a_release():
+    assert release(PASS, complete=False) == {
+        "complete": False, "sentence": "Not complete: no statement about the release can be made.",
+    }  # fmt: skip
+
+
+def test_a_profile_without_claims_makes_none():
+    assert release(PASS, claims=False)["sentence"] == "This profile makes no claim."
+
+
+# -- samples to read
+
+
+def sample_ids(each):
+    return [(sample["pair"], sample["group"]["dialect"], sample["score"]) for sample in each["failures"]]
+
+
+def test_the_pairs_that_groups_are_split_on_come_first_and_stand_together():
+    missed = judged("t.py::test", {"us": [0.0, 1.0, 1.0, 1.0], "ng": [0.0, 1.0, 0.0, 1.0]}, gap(0.9))
+    assert sample_ids(missed) == [("2", "ng", 0.0), ("2", "us", 1.0), ("0", "ng", 0.0), ("0", "us", 0.0)]
+    assert (missed["missed"], missed["answered"]) == (3, 8)
+
+
+def test_a_sample_carries_all_that_is_read_side_by_side():
+    task, look = clues({"us": [1.0], "ng": ["error"]})
+    [first, second] = entry("t.py::test", judge(gap(0.5)(task), look), look, NAMES)["failures"] or [None, None]
+    assert (first, second) == (None, None), "what was not answered was not missed"
+    missed = judged("t.py::test", {"us": [1.0], "ng": [0.0]}, gap(0.5))["failures"]
+    assert missed[0] == {
+        "sample": "clues:1", "pair": "0", "group": {"dialect": "ng"}, "prompt": "an answer", "response": "an answer",
+        "target": "otter", "score": 0.0, "status": "ok",
+    }  # fmt: skip
+
+
+def test_twenty_pairs_are_shown():
+    missed = judged("t.py::test", {"us": right(100, 100), "ng": right(0, 100)}, gap(0.5))
+    assert len(missed["failures"]) == 40
+    assert missed["missed"] == 100
+
+
+def test_samples_without_pairs_stand_in_their_order():
+    task = Recorded([{"g": "ab"[number % 2], "score": float(number % 3 > 0)} for number in range(90)], name="answers")
+
+    def look(asked, role):
+        return asked.outcomes(asked.read())
+
+    held = entry("t.py::test", judge(accuracy(task).gap("g") < 0.5, look), look, NAMES)
+    assert [sample["sample"] for sample in held["failures"]] == [f"answers:{number}" for number in range(0, 60, 3)]
+    assert held["missed"] == 30
+
+
+def test_unbounded_scores_are_not_missed():
+    task = Recorded([{"g": "ab"[number % 2], "score": -float(number)} for number in range(90)], name="answers")
+
+    def look(asked, role):
+        return asked.outcomes(asked.read())
+
+    held = entry("t.py::test", judge(accuracy(task).gap("g") < 5, look), look, NAMES)
+    assert (held["missed"], held["failures"]) == (0, [])
+
+
+# -- the text
+
+
+def text(each):
+    """The text without its last line, and where that points."""
+    *lines, last = failure(each, "reports/x/index.html").splitlines()
+    return lines, last
+
+
+def test_a_fail_reads_from_the_top():
+    lines, last = text(FAIL)
+    assert lines == [
+        "accuracy(clues).gap('dialect') is 0.200, shown above 0.111 and below 0.265 (95 % each side, 100 clusters), "
+        "expected < 0.05: shown not to hold",
+        "  dialect  accuracy    n",
+        "  ng          0.700  100",
+        "  us          0.900  100",
+    ]
+    assert last.startswith("  40 of 200 samples missed  reports/x/index.html#")
+
+
+def test_an_undecided_verdict_says_how_many_clusters_would_decide():
+    lines, _ = text(UNDECIDED)
+    assert lines == [
+        "accuracy(clues).gap('dialect') is 0.200, shown above 0.111 and below 0.265 (95 % each side, 100 clusters), "
+        "expected < 0.25: not decided",
+        "  dialect  accuracy    n",
+        "  ng          0.700  100",
+        "  us          0.900  100",
+        f"  about {UNDECIDED['needed']} clusters like these would decide it; there are 100",
+    ]
+    assert 150 < UNDECIDED["needed"] < 250
+
+
+def test_on_the_bound_no_number_of_samples_would_decide():
+    on_it = judged("t.py::test", APART, lambda task: accuracy(task).by("dialect") > 0.7)
+    assert text(on_it)[0][-1] == "  no number of samples like these would decide it: the value lies at the bound"
+
+
+def test_an_invalid_verdict_names_the_guard():
+    lines, last = text(INVALID)
+    assert lines == [
+        "accuracy(clues).gap('dialect') is 0.000, shown above 0.000 and below 0.239 (95 % each side, 9 clusters), "
+        "expected < 0.5: not measured",
+        "  dialect  accuracy  n",
+        "  ng          1.000  9",
+        "  us          1.000  9",
+        "  guard clusters: 9 clusters in ng; a verdict needs 10 in every group",
+    ]
+    assert last.startswith("  reports/x/index.html#"), "nothing was missed"
+
+
+def test_no_evidence_is_said_and_not_a_number():
+    lines, _ = text(UNMEASURED)
+    assert lines[:4] == [
+        "accuracy(clues).gap('dialect') was not measured: "
+        "no sample of ng in Generation('clues', 200 samples) was answered; "
+        "expected < 0.5",
+        "  dialect     accuracy    n",
+        "  ng       no evidence  100",
+        "  us       no evidence  100",
+    ]
+
+
+def test_what_could_not_be_judged_says_why():
+    lines, last = text(BROKEN)
+    assert lines == ["accuracy(clues) was not measured: no file 'clues.jsonl'; expected > 0.3"]
+    assert last.startswith("  reports/x/index.html#")
+
+
+def test_the_groups_that_speak_against_the_claim_come_first():
+    high = judged("t.py::test", APART, lambda task: accuracy(task).by("dialect") < 0.6)
+    assert [line.split()[0] for line in text(high)[0][1:]] == ["dialect", "us", "ng"]
+
+
+def test_many_groups_are_cut_and_counted():
+    rows = [{"country": f"c{number:02}", "score": float(number % 2)} for number in range(30) for _ in range(12)]
+    task = Recorded(rows, name="answers")
+
+    def look(asked, role):
+        return asked.outcomes(asked.read())
+
+    held = entry("t.py::test", judge(accuracy(task).gap("country") < 0.1, look), look, NAMES)
+    lines, _ = text(held)
+    assert len(lines) == 1 + 1 + 12 + 1
+    assert lines[-1] == "  and 18 more groups"
+
+
+def test_a_shown_fail_keeps_its_guard_beside_it():
+    both = judged("t.py::test", {"us": right(95, 100), "ng": right(5, 40) + ["empty"] * 60}, gap(0.1))
+    assert text(both)[0][-1] == (
+        "  guard valid_rate: 40.0% valid in ng (60 empty); shown below 90%; groups shown to differ by more than 10%"
+    )
+
+
+def test_a_banner_is_one_sentence_of_counts_and_the_release():
+    assert banner(results(PASS, FAIL, UNDECIDED, INVALID, BROKEN)) == (
+        "1 shown, 1 shown not to hold, 1 not decided, 1 not measured, 1 not judged. Not shown: 1 of 5 claims are."
+    )
+    assert banner(
+        results(PASS, deselected=[{"reason": "x", "count": 2}, {"reason": "y", "count": 1}], complete=False)
+    ) == ("1 shown, 3 deselected. Not complete: no statement about the release can be made.")
+    assert banner(results()).startswith("nothing judged. ")
+
+
+def test_a_quantity_of_ones_own_reads_as_one():
+    rate = judged(
+        "t.py::test",
+        {"us": right(50, 50), "ng": right(50, 50)},
+        lambda task: valid_rate(task).at(confidence=0.999) > 0.99,
+    )
+    assert text(rate)[0][0].startswith("valid_rate(clues) is 1.000, shown above 0.9")
+    assert text(rate)[0][0].endswith("and below 1.000 (99.9 % each side, 50 clusters), expected > 0.99: not decided")
+
+
+# -- files
+
+
+def test_a_report_is_two_files(tmp_path):
+    made = results(PASS, FAIL, started="2024-05-01T12:00:00+0000", command="pytest suites", seed=0)
+    page = write(tmp_path / "run", made)
+    assert page == tmp_path / "run" / "index.html"
+    assert sorted(file.name for file in page.parent.iterdir()) == ["index.html", "results.json"]
+    assert json.loads((tmp_path / "run" / "results.json").read_text()) == made
+
+
+def test_a_report_that_cannot_be_written_says_what_is_kept(tmp_path):
+    (tmp_path / "run").write_text("")
+    with pytest.raises(FairprobeError) as refused:
+        write(tmp_path / "run", results(PASS))
+    assert str(refused.value).startswith(f"the report cannot be written to {tmp_path}/run: ")
+    assert str(refused.value).endswith(
+        "The answers are kept: choose another folder with --fairprobe-report=DIR and run again, nothing is asked twice."
+    )
+
+
+def test_a_suite_is_known_by_its_files(tmp_path):
+    file = tmp_path / "test_it.py"
+    file.write_text("x = 1\n")
+    facts = suite_facts(tmp_path, [file, file, tmp_path / "gone.py"])
+    assert facts == {
+        "commit": None, "dirty": None,
+        "files": {"test_it.py": "9e26bf369911c45c243c684147b23fc9e1dcfcf257d299a1c632016a6fcd33f4"},
+    }  # fmt: skip
