@@ -39,6 +39,7 @@ def results() -> dict[str, Any]:
         "command": "pytest suites --model=checkpoints/bluebell-8b-aligned --baseline=checkpoints/bluebell-8b-base --fairprobe-profile=release",
         "seed": 0,
         "complete": False,
+        "claims": True,
         "interrupted": True,
         "profile": "release",
         "plan": {"expectations": 11},
@@ -145,6 +146,8 @@ def _verdict(test: str, claim: str, outcome: str, **more: Any) -> dict[str, Any]
         "model": "bluebell-8b-aligned",
         "baseline": None,
         "outcome": outcome,
+        "red": outcome == "fail" or (outcome != "pass" and more.get("mode") != "alarm"),
+        "expected_failure": False,
         "value": None,
         "low": None,
         "high": None,
@@ -174,6 +177,8 @@ def _verdict(test: str, claim: str, outcome: str, **more: Any) -> dict[str, Any]
         "caveats": [],
         "groups": [],
         "failures": [],
+        "missed": 246,
+        "answered": 1800,
         **more,
     }
 

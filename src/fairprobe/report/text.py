@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fairprobe.report.anchors import anchor
+
 WORDS = {
     "pass": "shown", "fail": "shown not to hold", "inconclusive": "not decided", "invalid": "not measured",
     "error": "not judged",
@@ -31,12 +33,6 @@ def banner(results: Mapping[str, Any]) -> str:
     said = ", ".join(f"{counts[name]} {word}" for name, word in WORDS.items() if counts[name]) or "nothing judged"
     left = sum(each["count"] for each in results.get("deselected", []))
     return f"{said}{f', {left} deselected' if left else ''}. {results['release']['sentence']}"
-
-
-def anchor(test: str) -> str:
-    """The place of a test on the page."""
-    name = test.rpartition("::")[2]
-    return "".join(mark if mark.isalnum() or mark in "_-." else "-" for mark in name).strip("-")
 
 
 def number(value: float | None) -> str:

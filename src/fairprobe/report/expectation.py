@@ -1,0 +1,199 @@
+"""One verdict as it is shown: the sentence, the axis of its picture, its groups and the small print."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from fairprobe.report.figures import Scale, counted, exact, number, p_value, places, tint
+from fairprobe.report.text import MOST_CLUSTERS
+
+Record = Mapping[str, Any]
+Facts = list[tuple[str, Any]]
+
+# what a file may lack and is no None
+EMPTY: Record = {
+    "outcome": "error", "test": "", "comparison": "", "because": (), "guards": (), "caveats": (), "groups": (),
+    "between": (), "columns": (), "failures": (), "group": {}, "statuses": {}, "seconds": {}, "checkpoints": (),
+    "engine": {}, "suite": {}, "data": (), "requests": {}, "rounds": (), "settings": {}, "versions": {},
+    "waivers": (), "verdicts": (), "deselected": (), "release": {}, "plan": {},
+}  # fmt: skip
+
+
+def known(given: Record) -> Record:
+    """What was given; what is missing is empty or None."""
+    return defaultdict(lambda: None, {**EMPTY, **{key: held for key, held in given.items() if held is not None}})
+
+
+class Row(NamedTuple):
+    """A group in a table: its numbers, how far it lies behind the highest."""
+
+    raw: Record
+    tint: str
+    decides: bool
+
+
+class Forest(NamedTuple):
+    """The groups of an expectation, highest first, on one axis."""
+
+    columns: str
+    measured: str
+    rows: dict[str, Row]
+    decimals: int
+    scale: Scale
+    bound: bool
+    reference: Row | None
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """A verdict as it is shown."""
+
+    anchor: str
+    raw: Record
+    value: str
+    limits: str
+    equal: str
+    caveats: list[str]
+    scale: Scale
+    forest: Forest | None
+
+    @property
+    def outcome(self) -> str:
+        """One of the five outcomes."""
+        return str(self.raw["outcome"])
+
+    @property
+    def claim(self) -> str:
+        """What was claimed, as source."""
+        return str(self.raw["claim"] or self.raw["expression"] or self.raw["test"])
+
+    @property
+    def blocks(self) -> bool:
+        """Whether it stops a release."""
+        return self.outcome != "pass" and self.raw["red"] is not False and not self.raw["expected_failure"]
+
+    @property
+    def expected(self) -> str | None:
+        """The claim in words."""
+        bound, sign = self.raw["bound"], self.raw["comparison"]
+        sign = {">=": "\N{GREATER-THAN OR EQUAL TO}", "<=": "\N{LESS-THAN OR EQUAL TO}"}.get(sign, sign)
+        return None if bound is None else f"{sign}\N{NO-BREAK SPACE}{exact(bound)}"
+
+    @property
+    def lead(self) -> str:
+        """What the value is."""
+        lowest = self.raw["comparison"].startswith(">")
+        leads = {
+            "gap": f"Furthest from {self.raw['reference']}:" if self.raw["reference"] else "Largest gap",
+            "by": "Lowest group" if lowest else "Highest group",
+            "ratio": "Smallest over largest",
+            "overall": "Overall",
+        }
+        return leads.get(self.raw["question"], "Measured")
+
+    @property
+    def between(self) -> str:
+        """The groups that decide."""
+        names = [name for name in self.raw["between"] if name != self.raw["reference"]]
+        return f"between {' and '.join(names)}" if len(names) == 2 else f"at {names[0]}" if names else ""
+
+    @property
+    def facts(self) -> Facts:
+        """The small print: how the verdict was reached."""
+        raw, needed = self.raw, self.raw["needed"] or 0
+        scopes = {"population": "population, beyond these samples", "benchmark": "benchmark, these samples only"}
+        sizes = [counted(raw[name], name[:-1]) for name in ("samples", "clusters") if raw[name] is not None]
+        facts = [
+            ("For the claim", _evidence(raw["p_value_pass"], raw["p_value_pass_holm"])),
+            ("Against it", _evidence(raw["p_value_fail"], raw["p_value_fail_holm"])),
+            ("Size", ", ".join(sizes)),
+            ("Would settle it", f"about {needed:,} clusters" if 0 < needed <= MOST_CLUSTERS else None),
+            ("Scope", scopes.get(raw["scope"], raw["scope"])),
+            ("Method", raw["method"]),
+            ("Compared with", raw["baseline"]),
+        ]
+        return [(name, fact) for name, fact in facts if fact]
+
+
+def expectation(place: str, raw: Record) -> Expectation:
+    """A verdict as it is shown at a place."""
+    decimals = places([raw[key] for key in ("value", "low", "high", "bound")])
+    said = {f"{guard['name']}: {guard['detail']}" for guard in raw["guards"]}
+    # a gap is read from zero
+    seen = [raw[key] for key in ("value", "low", "high", "bound", "equal_groups")]
+    return Expectation(
+        anchor=place,
+        raw=raw,
+        value=number(raw["value"], decimals),
+        limits=_limits(raw, decimals),
+        equal="" if raw["equal_groups"] is None else number(raw["equal_groups"], decimals),
+        caveats=[caveat for caveat in raw["caveats"] if caveat not in said],
+        scale=Scale.over([*seen, 0.0 if raw["question"] == "gap" else None]),
+        forest=_forest(raw) if raw["groups"] and (raw["columns"] or len(raw["groups"]) > 1) else None,
+    )
+
+
+def _limits(raw: Record, decimals: int) -> str:
+    sides = [f"{side} {number(raw[key], decimals)}" for side, key in (("above", "low"), ("below", "high"))
+             if raw[key] is not None]  # fmt: skip
+    if not sides:
+        return "No limits: no evidence."
+    each = raw["confidence"] and f"{100 * raw['confidence']:.4g}\N{NO-BREAK SPACE}% each side"
+    basis = ", ".join(filter(None, (each, raw["clusters"] and counted(raw["clusters"], "cluster"))))
+    return f"Shown {' and '.join(sides)}{basis and f' ({basis})'}."
+
+
+def _evidence(p: float | None, holm: float | None) -> str | None:
+    after = "" if holm is None else f", {p_value(holm).removeprefix('= ')} after Holm"
+    return None if p is None else f"p {p_value(p)}{after}"
+
+
+def _forest(raw: Record) -> Forest:
+    groups = [known(group) for group in raw["groups"]]
+    groups.sort(key=lambda group: float("inf") if group["value"] is None else -group["value"])
+    values = [group["value"] for group in groups]
+    unit = _unit(raw["range"], values)
+    rows = {
+        (name := label(group["group"])): Row(group, tint(group["value"], values[0], unit), name in raw["between"])
+        for group in groups
+    }
+    bounded = raw["bound"] is not None and raw["question"] in {"by", "overall"}
+    seen = [group[key] for group in groups for key in ("value", "low", "high")]
+    return Forest(
+        columns=" x ".join(raw["columns"] or groups[0]["group"]),
+        measured=("change in " if ".change()" in str(raw["claim"]) else "") + str(raw["metric"] or "value"),
+        rows=rows,
+        decimals=min(3, places(values)),
+        scale=Scale.over([*seen, raw["bound"] if bounded else None]),
+        bound=bounded,
+        reference=rows.get(str(raw["reference"])),
+    )
+
+
+def label(group: Record) -> str:
+    """A group's name, as verdicts say it.
+
+    >>> label({"dialect": "en_in", "sex": "f"}), label({})
+    ('en_in x f', 'all samples')
+    """
+    return " x ".join(map(str, group.values())) or "all samples"
+
+
+def statuses(counts: Mapping[str, int]) -> str:
+    """What became of a group's samples.
+
+    >>> statuses({"ok": 598, "empty": 2}), statuses({"ok": 600})
+    ('2 empty', 'all ok')
+    """
+    others = ", ".join(f"{n:,} {status}" for status, n in counts.items() if status != "ok" and n)
+    return others or ("all ok" if counts else "not recorded")
+
+
+def _unit(limits: tuple[float, float] | None, values: Iterable[float | None]) -> float:
+    """What a distance between groups is a share of: the metric's range, or what was seen where it has none."""
+    known = [value for value in values if value is not None] or [0.0]
+    low, high = limits or (min(known), max(known))
+    return (high if limits and low < 0 < high else high - low) or 1.0

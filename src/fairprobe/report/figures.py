@@ -1,0 +1,116 @@
+"""Figures: how numbers are printed, and where they lie on an axis, in shares of its width."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+NO_EVIDENCE = "no evidence"
+MINUS = "\N{MINUS SIGN}"
+
+
+def places(numbers: Iterable[float | None]) -> int:
+    """The fewest decimals, two or three as a rule, with which different numbers still look different.
+
+    >>> places([0.12, 0.08, 0.16, 0.05]), places([0.0499, 0.05]), places([128.25, 97.5])
+    (2, 4, 0)
+    """
+    known = {n for n in numbers if n is not None}
+    largest = max(map(abs, known), default=1.0) or 1.0
+    start = 2 if 0.02 <= largest < 10 else min(4, max(0, 2 - math.floor(math.log10(largest))))
+    choices = (d for d in range(start, start + 3) if len({f"{n:.{d}f}" for n in known}) == len(known))
+    return next(choices, start + 2)
+
+
+def number(value: float | None, decimals: int = 2) -> str:
+    """A number as it is printed: with a true minus, and never a minus zero.
+
+    >>> number(0.123), number(-0.001), number(12800, 0), number(None)
+    ('0.12', '0.00', '12,800', 'no evidence')
+    """
+    if value is None:
+        return NO_EVIDENCE
+    text = f"{value:,.{decimals}f}"
+    return text.replace("-", MINUS if text.strip("-0.,") else "")
+
+
+def exact(value: float) -> str:
+    """A round number as people write it.
+
+    >>> exact(0.15000000000000002), exact(3.0)
+    ('0.15', '3')
+    """
+    return f"{value:.6g}".replace("-", MINUS)
+
+
+def p_value(p: float) -> str:
+    """A p-value as it is printed in a sentence.
+
+    >>> p_value(0.00021), p_value(0.042), p_value(0.99999)
+    ('< 0.001', '= 0.042', '> 0.999')
+    """
+    if 0.0005 <= p < 0.9995:
+        return f"= {p:.2f}" if 0.1 <= p < 0.99 else f"= {p:.3f}"
+    return "< 0.001" if p < 0.5 else "> 0.999"
+
+
+def counted(n: int, noun: str) -> str:
+    """A count with its noun.
+
+    >>> counted(1, "expectation"), counted(1572, "sample")
+    ('1 expectation', '1,572 samples')
+    """
+    return f"{n:,} {noun if n == 1 else noun + 's'}"
+
+
+def tint(value: float | None, highest: float | None, unit: float) -> str:
+    """A class for how far a value lies below the highest one, in steps of 2, 5, 10 and 20 per cent of the unit.
+
+    >>> tint(0.7, 0.71, 1.0), tint(0.59, 0.71, 1.0), tint(None, 0.71, 1.0)
+    ('h0', 'h3', 'none')
+    """
+    if value is None or highest is None:
+        return "none"
+    return f"h{sum((highest - value) / unit >= step - 1e-9 for step in (0.02, 0.05, 0.1, 0.2))}"
+
+
+@dataclass(frozen=True)
+class Scale:
+    """An axis: where a number lies between its ends."""
+
+    low: float
+    high: float
+
+    @classmethod
+    def over(cls, numbers: Iterable[float | None]) -> Scale:
+        """The axis that shows all numbers with some air."""
+        known = [n for n in numbers if n is not None] or [0.0, 1.0]
+        low, high = min(known), max(known)
+        air = 0.12 * (high - low) or 0.1 * abs(high) or 0.1
+        return cls(low - air, high + air)
+
+    def share(self, value: float) -> float:
+        """0 at the left end, 100 at the right one."""
+        return 100 * (value - self.low) / (self.high - self.low)
+
+    def at(self, value: float | None) -> str | None:
+        """The position as an SVG length; what is not known has none."""
+        return None if value is None else f"{self.share(value):.2f}%"
+
+    def ticks(self) -> list[float]:
+        """About four round numbers along the axis.
+
+        >>> [exact(tick) for tick in Scale(-0.01, 0.21).ticks()]
+        ['0', '0.05', '0.1', '0.15', '0.2']
+        """
+        rough = (self.high - self.low) / 4
+        power = 10.0 ** math.floor(math.log10(rough))
+        step = next((m * power for m in (1, 2, 5) if rough <= m * power * 1.2), 10 * power)
+        first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
+        return [k * step for k in range(first, last + 1)]
+
+    def anchor(self, value: float) -> str:
+        """Which end of a label to fasten at a position so that it stays inside."""
+        share = self.share(value)
+        return "start" if share < 6 else "end" if share > 94 else "middle"
