@@ -99,7 +99,12 @@ def test_a_name_that_was_never_recorded_is_a_usage_error(pytester, recordings):
     assert done.ret == pytest.ExitCode.USAGE_ERROR
 
 
-def test_nothing_left_is_an_error_for_workers_too(pytester, recordings):
-    done = pytester.runpytest_inprocess("--model=recorded:c", "-n1", "-p", "no:hypothesispytest")
-    assert "no expectation is left with --model=recorded:c" in done.stdout.str() + done.stderr.str()
-    assert done.ret not in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}
+@pytest.mark.parametrize("workers", ["-n1", "-n2"])
+def test_nothing_left_is_an_error_for_workers_too(pytester, recordings, workers):
+    done = pytester.runpytest_inprocess("--model=recorded:c", workers, "-p", "no:hypothesispytest", "-p", "no:anyio")
+    done.stderr.fnmatch_lines(
+        ["ERROR: fairprobe: no expectation is left with --model=recorded:c: 3 has no recording *"]
+    )
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    assert "INTERNALERROR" not in done.stdout.str() + done.stderr.str()
+    assert not (pytester.path / "reports").exists()

@@ -119,11 +119,11 @@ class Record:
         return self.plan_lines
 
     def hear(self, node: Any) -> None:
-        """Take over what a worker found out."""
+        """Take over what a worker found out. Raises `pytest.UsageError` for what it refused."""
         known = getattr(node, "workeroutput", {}).get("fairprobe", {})
         if "refused" in known:
             self.refused = known["refused"]
-            self.complaint = f"ERROR: {self.refused}"
+            raise pytest.UsageError(self.refused)
         self._workers += [known["facts"]] if "facts" in known else []
 
     @property
@@ -150,7 +150,6 @@ class Record:
         if self._shared:
             self._shared.cleanup()
         if self.refused:
-            session.exitstatus = pytest.ExitCode.USAGE_ERROR
             return
         facts = self._workers or (
             [self._run.facts(self.deselected, self.partial)] if self._run and self._run.planned else []
