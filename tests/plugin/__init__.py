@@ -1,1 +1,0 @@
-"""What users see of the plugin, through inner runs of pytest: one file per behaviour."""
