@@ -209,13 +209,13 @@ def test_all_claims_shown_is_a_statement_with_its_error():
 
 
 def test_a_claim_that_is_not_shown_is_counted():
-    assert release(PASS, FAIL, UNDECIDED, INVALID, BROKEN)["sentence"] == "Not shown: 1 of 5 claims are."
+    assert release(PASS, FAIL, UNDECIDED, INVALID, BROKEN)["sentence"] == "1 of 5 claims are shown."
 
 
 def test_alarms_and_expected_failures_claim_nothing():
     alarm = judged("t.py::test_alarm", APART, lambda task: gap(0.05)(task).mode("alarm"))
     assert release(PASS, alarm, {**FAIL, "expected_failure": True})["sentence"].startswith("All 1 claims are shown;")
-    assert release(alarm)["sentence"] == "Not shown: 0 of 0 claims are."
+    assert release(alarm)["sentence"] == "No claim is made: these are alarms only."
 
 
 def test_a_part_of_a_suite_says_nothing_of_a_release():
@@ -376,7 +376,7 @@ def test_a_shown_fail_keeps_its_guard_beside_it():
 
 def test_a_banner_is_one_sentence_of_counts_and_the_release():
     assert banner(results(PASS, FAIL, UNDECIDED, INVALID, BROKEN)) == (
-        "1 shown, 1 shown not to hold, 1 not decided, 1 not measured, 1 not judged. Not shown: 1 of 5 claims are."
+        "1 shown, 1 shown not to hold, 1 not decided, 1 not measured, 1 not judged. 1 of 5 claims are shown."
     )
     assert banner(
         results(PASS, deselected=[{"reason": "x", "count": 2}, {"reason": "y", "count": 1}], complete=False)

@@ -226,12 +226,12 @@ def reference_index(question: Question, labels: Sequence[tuple[Hashable, ...]]) 
 
 
 def _values(metric: Measure, outcomes: Outcomes, role: Role) -> Values:
-    value, (low, high) = _column(metric, outcomes)
+    value, (low, high) = numbers(metric, outcomes)
     part = Part(role, metric.task, outcomes)
     return Values((part,), value, np.ones(len(outcomes.samples), dtype=bool), low, high)
 
 
-def _column(metric: Measure, outcomes: Outcomes) -> tuple[np.ndarray, tuple[float, float]]:
+def numbers(metric: Measure, outcomes: Outcomes) -> tuple[np.ndarray, tuple[float, float]]:
     """A measure's numbers and their range."""
     if metric.function == "valid_rate":
         valid = np.isin(outcomes.status, ["ok", "truncated"]).astype(float)
@@ -244,8 +244,8 @@ def _column(metric: Measure, outcomes: Outcomes) -> tuple[np.ndarray, tuple[floa
     if not column.dtype.is_numeric():
         msg = f"{metric!r}: column {name!r} should hold numbers; it holds {column.dtype}"
         raise BadData(msg)
-    numbers = column.cast(pl.Float64).fill_null(np.nan).to_numpy()
-    return numbers, natural_range(numbers[~np.isnan(numbers)])
+    held = column.cast(pl.Float64).fill_null(np.nan).to_numpy()
+    return held, natural_range(held[~np.isnan(held)])
 
 
 def _where(values: Values, conditions: Sequence[tuple[str, Hashable]]) -> Values:

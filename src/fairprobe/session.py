@@ -170,19 +170,20 @@ class Session:
 
     # -- asking
 
-    def ask(self, plan: Plan) -> Counts:
+    def ask(self, plan: Plan, counts: Counts | None = None) -> Counts:
         """Answer a plan: what the store has, then each checkpoint in turn, one in memory at a time.
 
         Each chunk of answers is in the store before the next is asked for, so an interrupted run resumes where it was.
+        `counts` are filled in as it goes, for a caller who wants them of a round that breaks.
         """
         started = time.monotonic()
-        counts = Counts(wanted=plan.wanted, distinct=plan.distinct)
+        counts = counts or Counts()
+        counts.wanted, counts.distinct = plan.wanted, plan.distinct
         try:
             for role, requests in plan.requests.items():
                 if requests:
                     self._ask(role, requests, counts)
         finally:
-            counts.cached = plan.distinct - counts.asked - counts.too_long
             self.seconds["ask"] += time.monotonic() - started
         return counts
 
@@ -269,10 +270,12 @@ class Session:
     def _ask(self, role: Role, requests: Sequence[Request], counts: Counts) -> None:
         had = self._responses[role]
         if not self._lacking(role, requests):
+            counts.cached += len(requests)
             return
         # another worker or run may be asking the same: wait for it, then read what it wrote
         with self.store.alone(self.checkpoint(role).fingerprint):
             lacking = self._lacking(role, requests)
+            counts.cached += len(requests) - len(lacking)
             engine = self.engine(role)
             encoded = zip(lacking, engine.encode_all(lacking), strict=True)
             unfit = {request: fit for request, fit in encoded if isinstance(fit, DoesNotFit)}

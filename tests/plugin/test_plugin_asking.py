@@ -144,7 +144,6 @@ def test_an_engine_that_breaks_keeps_what_it_said(pytester, asking_suite, tiny, 
     assert requests(results, "second") == (5, 19)
 
 
-@pytest.mark.xfail(reason="Session.ask gives its counts only when it ends well")
 def test_a_run_that_breaks_counts_what_it_asked(pytester, asking_suite, tiny, breaking, results):
     asking_suite(GAP)
     pytester.runpytest_inprocess(f"--model={tiny}", "--fairprobe-report=first")

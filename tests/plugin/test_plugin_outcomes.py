@@ -45,7 +45,7 @@ def test_each_outcome_has_a_letter_and_a_section(pytester, four_outcomes):
             "=* short test summary info =*",
             *SUMMARY,
             "=* fairprobe =*",
-            "1 shown, 1 shown not to hold, 1 not decided, 1 not measured. Not shown: 1 of 4 claims are.",
+            "1 shown, 1 shown not to hold, 1 not decided, 1 not measured. 1 of 4 claims are shown.",
             "report: */index.html",
             "=* 1 failed, 1 passed, 1 inconclusive, 1 invalid in *",
         ]

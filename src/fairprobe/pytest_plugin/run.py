@@ -86,7 +86,7 @@ class Run:
         if not self._asked and self._broken is None and self.planned is not None:
             self._asked = True
             try:
-                self.counts = self.session.ask(self.planned)
+                self.session.ask(self.planned, self.counts)
             except FairprobeError as error:
                 self._broken = error
         if self._broken is not None:
@@ -246,10 +246,9 @@ def merged(facts: Sequence[Mapping[str, Any]], entries: Sequence[Mapping[str, An
     """The facts of several workers as those of one run: one of them asked, the others read what it wrote."""
     first, *others = facts
     run = {**first, "interrupted": interrupted}
-    for name in ("asked", "too_long", "prompt_tokens", "output_tokens"):
+    for name in ("asked", "prompt_tokens", "output_tokens"):
         run["requests"] = {**run["requests"], name: sum(each["requests"][name] for each in facts)}
-    asked = run["requests"]
-    run["requests"] = {**asked, "cached": max(asked["distinct"] - asked["asked"] - asked["too_long"], 0)}
+    run["requests"]["cached"] = min(each["requests"]["cached"] for each in facts)
     run["rounds"] = [entry for each in facts for entry in each["rounds"]]
     run["engine"] = next((each["engine"] for each in facts if "version" in each["engine"]), first["engine"])
     run["seconds"] = {name: max(each["seconds"][name] for each in facts) for name in first["seconds"]}

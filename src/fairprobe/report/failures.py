@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from fairprobe.expressions import Expectation
-from fairprobe.metrics import Look, Values, measured
+from fairprobe.expressions import Expectation, measures
+from fairprobe.metrics import Look, Values, measured, numbers
 
 MOST = 20
 """How many pairs, or single samples, are shown."""
@@ -21,9 +21,10 @@ def failures(expectation: Expectation, look: Look) -> dict[str, Any]:
     """
     values = measured(expectation.question.metric, look)[0]
     part = values.parts[0]
-    score = next(iter(part.outcomes.scores.values()))
-    bounded = np.isfinite(part.outcomes.range_of(next(iter(part.outcomes.scores)))).all()
-    missed = values.kept & (score < 1) if bounded else np.zeros(len(score), dtype=bool)
+    read = next(measure for measure in measures(expectation.question.metric) if measure.task == part.task)
+    score, (_, best) = numbers(read, part.outcomes)
+    # of unbounded scores none is a miss
+    missed = values.kept & (score < best) & np.isfinite(best)
     columns = expectation.question.columns
     chosen = _pairs(values, missed, columns) if part.outcomes.samples.pair is not None else np.flatnonzero(missed)[:MOST]
     return {

@@ -138,8 +138,10 @@ def _release(results: Mapping[str, Any]) -> dict[str, Any]:
         return {"complete": False, "sentence": "This profile makes no claim."}
     if not results.get("complete"):
         return {"complete": False, "sentence": "Not complete: no statement about the release can be made."}
-    if len(shown) < len(proving) or not proving:
-        return {"complete": True, "sentence": f"Not shown: {len(shown)} of {len(proving)} claims are."}
+    if not proving:
+        return {"complete": True, "sentence": "No claim is made: these are alarms only."}
+    if len(shown) < len(proving):
+        return {"complete": True, "sentence": f"{len(shown)} of {len(proving)} claims are shown."}
     level = 1 - min(each["confidence"] for each in proving)
     return {
         "complete": True,

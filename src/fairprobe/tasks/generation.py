@@ -39,6 +39,7 @@ class Generation(Asking):
         super().__post_init__()
         given = self.scorer.items() if isinstance(self.scorer, Mapping) else [(scorers.name_of(self.scorer), self.scorer)]
         object.__setattr__(self, "scorer", tuple(given))
+        object.__setattr__(self, "temperature", float(self.temperature))
         object.__setattr__(self, "stop", (self.stop,) if isinstance(self.stop, str) else tuple(self.stop))
         if self.max_tokens < 1 or self.samples < 1 or self.temperature < 0:
             msg = (f"{self!r}: max_tokens and samples are at least 1 and temperature at least 0, "
