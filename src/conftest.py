@@ -13,9 +13,7 @@ def _names(request: pytest.FixtureRequest, doctest_namespace: dict[str, Any]) ->
     rows = [{"clue": "It swims.", "word": "otter", "dialect": dialect} for dialect in ("en_us", "en_in")]
     clues = fairprobe.Generation(rows, "{clue}", target="word", name="clues")
     answered = [
-        {"country": country, "similarity": value}
-        for country, value in (("IN", 0.5), ("US", 1.0))
-        for _ in range(5)
+        {"country": country, "similarity": value} for country, value in (("IN", 0.5), ("US", 1.0)) for _ in range(5)
     ]
     answers = fairprobe.Recorded(answered, score="similarity", name="answers")
     own = request.node.dtest.globs  # a module's own names come first

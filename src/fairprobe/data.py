@@ -27,7 +27,10 @@ def _read_csv(path: Path | str) -> pl.DataFrame:
 
 
 _READERS: Mapping[str, Callable[[Path | str], pl.DataFrame]] = {
-    ".jsonl": _read_lines, ".ndjson": _read_lines, ".csv": _read_csv, ".parquet": pl.read_parquet,
+    ".jsonl": _read_lines,
+    ".ndjson": _read_lines,
+    ".csv": _read_csv,
+    ".parquet": pl.read_parquet,
 }
 
 
@@ -101,8 +104,10 @@ def source_of(data: object, beside: Path) -> Files | Frame:
     if hasattr(data, "columns") and hasattr(data, "__getitem__"):
         columns = {str(name): _cells(data[name]) for name in data.columns}
         return Frame(_framed(lambda: pl.DataFrame(columns, strict=False), bool(columns)))
-    msg = (f"samples come from a path, a glob, a URL, a dataframe or a list of dicts, not from "
-           f"{type(data).__name__}: {data!r:.80}")
+    msg = (
+        f"samples come from a path, a glob, a URL, a dataframe or a list of dicts, not from "
+        f"{type(data).__name__}: {data!r:.80}"
+    )
     raise BadData(msg)
 
 
@@ -111,7 +116,9 @@ def lies(source: Files | Frame, root: Path | None = None, known: Mapping[str, st
     if isinstance(source, Frame):
         return True
     pattern = _filled(source.pattern, known)
-    return "://" in pattern or any(_matching(folder / pattern) for folder in (root, source.beside) if folder is not None)
+    return "://" in pattern or any(
+        _matching(folder / pattern) for folder in (root, source.beside) if folder is not None
+    )
 
 
 def read(source: Files | Frame, root: Path | None = None, known: Mapping[str, str] | None = None) -> Rows:
@@ -121,7 +128,9 @@ def read(source: Files | Frame, root: Path | None = None, known: Mapping[str, st
     file (and for JSON Lines the line) that cannot be read.
     """
     if isinstance(source, Frame):
-        return Rows(_not_empty(source.rows, "the dataframe"), (Source("<dataframe>", source.digest, source.rows.height),))
+        return Rows(
+            _not_empty(source.rows, "the dataframe"), (Source("<dataframe>", source.digest, source.rows.height),)
+        )
     pattern = _filled(source.pattern, known)
     if "://" in pattern:
         return _read_url(pattern)
@@ -171,8 +180,13 @@ def _locate(pattern: str, beside: Path, root: Path | None) -> list[tuple[Path, d
     for folder in folders:
         if found := _matching(folder / pattern):
             return found
-    looked = " and ".join(str(folder) for folder in ([Path(pattern).parent] if Path(pattern).is_absolute() else folders))
-    msg = f"no file {pattern!r}: looked in {looked}. Give a path beside the test module, or name the root with --fairprobe-data=DIR."
+    looked = " and ".join(
+        str(folder) for folder in ([Path(pattern).parent] if Path(pattern).is_absolute() else folders)
+    )
+    msg = (
+        f"no file {pattern!r}: looked in {looked}. Give a path beside the test module, or name the root "
+        "with --fairprobe-data=DIR."
+    )
     raise BadData(msg)
 
 
@@ -202,7 +216,10 @@ def _matching(path: Path) -> list[tuple[Path, dict[str, str]]]:
 def _read_file(path: Path) -> pl.DataFrame:
     reader = _READERS.get(path.suffix)
     if reader is None:
-        msg = f"{path}: samples are read from {', '.join(_READERS)}, not from {path.suffix or 'a file without an ending'!r}"
+        msg = (
+            f"{path}: samples are read from {', '.join(_READERS)}, not from "
+            f"{path.suffix or 'a file without an ending'!r}"
+        )
         raise BadData(msg)
     if path.stat().st_size == 0:
         msg = f"{path} is empty: it should hold one sample per row"
@@ -226,7 +243,10 @@ def _name_broken_line(path: Path) -> None:
                 msg = f"{path}, line {number} is not JSON: {error}. It begins {line[:60].decode(errors='replace')!r}."
                 raise BadData(msg) from None
             if not isinstance(held, dict):
-                msg = f"{path}, line {number} should be an object, one sample; it is {line[:60].decode(errors='replace')!r}"
+                msg = (
+                    f"{path}, line {number} should be an object, one sample; it is "
+                    f"{line[:60].decode(errors='replace')!r}"
+                )
                 raise BadData(msg)
 
 

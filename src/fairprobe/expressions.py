@@ -35,8 +35,10 @@ class _Node:
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, numbers.Number):
-            msg = (f"{self!r} == {other!r} would silently collect nothing: no interval is ever shown to equal a number. "
-                   f"Write a bound: {self!r} > {other!r}, or on a difference: ….gap('column') < 0.05.")
+            msg = (
+                f"{self!r} == {other!r} would silently collect nothing: no interval is ever shown to equal a number. "
+                f"Write a bound: {self!r} > {other!r}, or on a difference: ….gap('column') < 0.05."
+            )
             raise BadExpectation(msg)
         if type(other) is not type(self):
             return NotImplemented
@@ -49,8 +51,10 @@ class _Node:
         return tuple(getattr(self, part.name) for part in fields(self))  # type: ignore[arg-type]  # nodes are dataclasses
 
     def __bool__(self) -> bool:
-        msg = (f"{self!r} has no bound, so it is neither true nor false. Compare it: "
-               f"test_name = {self!r} < 0.05 (or > for a value that should be high).")
+        msg = (
+            f"{self!r} has no bound, so it is neither true nor false. Compare it: "
+            f"test_name = {self!r} < 0.05 (or > for a value that should be high)."
+        )
         raise BadExpectation(msg)
 
 
@@ -141,7 +145,9 @@ class _Refinable(_Node):
         (accuracy(clues).gap('dialect') < 0.05).guard(valid_rate(clues).by('dialect') > 0.98)
         """
         if not isinstance(condition, Expectation):
-            msg = f"guard() takes an expectation, as in .guard(valid_rate(task).by('dialect') > 0.98), not {condition!r}"
+            msg = (
+                f"guard() takes an expectation, as in .guard(valid_rate(task).by('dialect') > 0.98), not {condition!r}"
+            )
             raise BadExpectation(msg)
         return self._with(guards=(*self._terms.guards, condition))
 
@@ -232,8 +238,10 @@ class Metric(_Comparable):
         """
         for name, value in values.items():
             if value is None or isinstance(value, (list, tuple, set, dict, frozenset)):
-                msg = (f".where({name}={value!r}): a condition is one value of one column. "
-                       "Several values are several expectations: a dict of them names its cases.")
+                msg = (
+                    f".where({name}={value!r}): a condition is one value of one column. "
+                    "Several values are several expectations: a dict of them names its cases."
+                )
                 raise BadExpectation(msg)
         return Where(self, tuple(sorted(values.items())))
 
@@ -256,9 +264,7 @@ class Metric(_Comparable):
             raise BadExpectation(msg)
         return Change(self)
 
-    def gap(
-        self, *columns: str, reference: Hashable = None, two_sided: bool = False
-    ) -> Question:
+    def gap(self, *columns: str, reference: Hashable = None, two_sided: bool = False) -> Question:
         """The largest difference between any two groups; with a reference, how far any group lies below it.
 
         >>> accuracy(clues).gap("dialect") < 0.05
@@ -267,10 +273,16 @@ class Metric(_Comparable):
         accuracy(clues).gap('dialect', reference='en_us', two_sided=True) < 0.05
         """
         if not isinstance(reference, Hashable):
-            msg = f"{self!r}.gap(reference={reference!r}): a reference is one group, as in reference='en_us'; of several columns a tuple"
+            msg = (
+                f"{self!r}.gap(reference={reference!r}): a reference is one group, as in reference='en_us'; "
+                "of several columns a tuple"
+            )
             raise BadExpectation(msg)
         if two_sided and reference is None:
-            msg = f"two_sided=True needs a reference: {self!r}.gap({columns[0] if columns else 'column'!r}, reference='…', two_sided=True)"
+            msg = (
+                f"two_sided=True needs a reference: {self!r}.gap({columns[0] if columns else 'column'!r}, "
+                "reference='…', two_sided=True)"
+            )
             raise BadExpectation(msg)
         return Question(self, "gap", _named(self, "gap", columns), reference, two_sided)
 
@@ -289,7 +301,10 @@ class Metric(_Comparable):
         accuracy(clues).ratio('dialect') > 0.8
         """
         if any(part.relative for part in walk(self)):
-            msg = f"{self!r} is a difference and may be negative, so it has no ratio. Write {self!r}.gap({', '.join(map(repr, columns))}) < 0.05."
+            msg = (
+                f"{self!r} is a difference and may be negative, so it has no ratio. Write "
+                f"{self!r}.gap({', '.join(map(repr, columns))}) < 0.05."
+            )
             raise BadExpectation(msg)
         return Question(self, "ratio", _named(self, "ratio", columns))
 
@@ -390,11 +405,16 @@ class Question(_Comparable):
         asked = self.plain.removeprefix(_dotted(self.metric))
         changed = f"{_dotted(self.metric)}.change()"
         if self.kind != "gap":
-            msg = f"{self!r}.change(): a change stands before the question, as in {changed}{asked if self.kind == 'by' else ''} > -0.05"
+            msg = (
+                f"{self!r}.change(): a change stands before the question, as in "
+                f"{changed}{asked if self.kind == 'by' else ''} > -0.05"
+            )
             raise BadExpectation(msg)
-        msg = (f"{self.plain}.change() is ambiguous. That alignment does not widen the gap is "
-               f"{changed}.{self.kind}({', '.join(map(repr, self.columns))}, reference='…') < 0.05; "
-               f"that no two groups' changes differ either way is {changed}{asked} < 0.05.")
+        msg = (
+            f"{self.plain}.change() is ambiguous. That alignment does not widen the gap is "
+            f"{changed}.{self.kind}({', '.join(map(repr, self.columns))}, reference='…') < 0.05; "
+            f"that no two groups' changes differ either way is {changed}{asked} < 0.05."
+        )
         raise BadExpectation(msg)
 
     def _asked(self) -> Question:
@@ -434,15 +454,20 @@ class Expectation(_Refinable):
     def __bool__(self) -> bool:
         judge = judge_now.get()
         if judge is None:
-            msg = (f"{self!r} is neither true nor false before a model has responded. At module level give it a name: "
-                   f"test_name = {self!r}. A range is two expectations, test_low = … > 0.2 and test_high = … < 0.5. "
-                   f"Inside a test write: assert {self!r}.")
+            msg = (
+                f"{self!r} is neither true nor false before a model has responded. At module level give it a name: "
+                f"test_name = {self!r}. A range is two expectations, test_low = … > 0.2 and test_high = … < 0.5. "
+                f"Inside a test write: assert {self!r}."
+            )
             raise BadExpectation(msg)
         return judge(self)
 
     def __call__(self, *_: object, **__: object) -> None:
         """Refused: a decorator or a parametrisation was put around an expectation."""
-        msg = f"{self!r} is a value, not a function. Marks are given by .marked(pytest.mark.slow); cases by a dict of expectations."
+        msg = (
+            f"{self!r} is a value, not a function. Marks are given by .marked(pytest.mark.slow); cases by a "
+            "dict of expectations."
+        )
         raise BadExpectation(msg)
 
 
@@ -462,10 +487,16 @@ def measures(metric: Metric) -> Iterator[Measure]:
 
 def _compare(question: Question, comparison: Comparison, bound: object) -> Expectation:
     if isinstance(bound, bool) or not isinstance(bound, numbers.Real) or not math.isfinite(float(bound)):
-        msg = f"{question.plain} {comparison} {bound!r}: a bound is a finite number, as in {question.plain} {comparison} 0.05"
+        msg = (
+            f"{question.plain} {comparison} {bound!r}: a bound is a finite number, as in {question.plain} "
+            f"{comparison} 0.05"
+        )
         raise BadExpectation(msg)
     if question.kind == "ratio" and not 0 < float(bound) <= 1:
-        msg = f"{question.plain} {comparison} {bound!r}: a ratio of the smallest to the largest lies between 0 and 1, as in > 0.8"
+        msg = (
+            f"{question.plain} {comparison} {bound!r}: a ratio of the smallest to the largest lies between "
+            "0 and 1, as in > 0.8"
+        )
         raise BadExpectation(msg)
     return Expectation(replace(question, terms=Terms()), comparison, float(bound), question.terms)
 
@@ -489,6 +520,8 @@ def _refuse_without_plugin(expectation: Expectation) -> None:
     """Fail closed: under a pytest without our plugin an expectation would be collected by nobody."""
     under_pytest = "PYTEST_VERSION" in os.environ and "_pytest" in sys.modules
     if under_pytest and "fairprobe.pytest_plugin" not in sys.modules:
-        msg = (f"{expectation!r} would be collected by nobody: pytest runs without fairprobe's plugin. "
-               "Load it with -p fairprobe (or remove -p no:fairprobe / PYTEST_DISABLE_PLUGIN_AUTOLOAD).")
+        msg = (
+            f"{expectation!r} would be collected by nobody: pytest runs without fairprobe's plugin. "
+            "Load it with -p fairprobe (or remove -p no:fairprobe / PYTEST_DISABLE_PLUGIN_AUTOLOAD)."
+        )
         raise BadExpectation(msg)

@@ -153,7 +153,9 @@ def _not_truncated(shares: _Shares) -> Guard:
     worst = int(np.argmax(rates.theta))
     cut = statistics.decide(rates, "by", "<", MOST_TRUNCATED, confidence=CONFIDENCE).outcome == "fail"
     detail = f"{rates.theta[worst]:.1%} truncated in {shares.where(worst)}"
-    return Guard("truncated", "fail" if cut else "pass", f"{detail}; shown above {MOST_TRUNCATED:.0%}" if cut else detail)
+    return Guard(
+        "truncated", "fail" if cut else "pass", f"{detail}; shown above {MOST_TRUNCATED:.0%}" if cut else detail
+    )
 
 
 def _above_chance(metric: Metric, grouped: Grouped) -> Iterator[Guard]:
@@ -168,7 +170,9 @@ def _above_chance(metric: Metric, grouped: Grouped) -> Iterator[Guard]:
 
 
 def _beats(chance: float, shares: _Shares, measure: Measure) -> Guard:
-    name = measure.function if measure.function in shares.part.outcomes.scores else next(iter(shares.part.outcomes.scores))
+    name = (
+        measure.function if measure.function in shares.part.outcomes.scores else next(iter(shares.part.outcomes.scores))
+    )
     score = shares.part.outcomes.scores[name]
     used = shares.kept & ~np.isnan(score)
     if len(set(shares.at[used].tolist())) < len(shares.labels):
@@ -183,5 +187,3 @@ def _beats(chance: float, shares: _Shares, measure: Measure) -> Guard:
         return Guard("above_chance", "pass", detail)
     missed = f"{detail}; not shown above chance"
     return Guard("above_chance", "caveat" if shares.part.role == "baseline" else "fail", missed)
-
-

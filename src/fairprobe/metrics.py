@@ -75,8 +75,10 @@ def _measure(function: str, task: object) -> Measure:
 
 def _targeted(measure: Measure) -> Measure:
     if measure.task.lacks_target:
-        msg = (f"{measure!r} would be 0 for every model: {measure.task!r} names no target to compare answers with. "
-               "Give it one, target='column', or a scorer of your own.")
+        msg = (
+            f"{measure!r} would be 0 for every model: {measure.task!r} names no target to compare answers with. "
+            "Give it one, target='column', or a scorer of your own."
+        )
         raise BadExpectation(msg)
     return measure
 
@@ -175,7 +177,7 @@ class Grouped:
         return any(bool(np.any(v.lacking & (at >= 0))) for v, at in zip(self.values, self.index, strict=True))
 
     def estimates(self, imputed: Sequence[Literal["low", "high"]] | None = None) -> Estimates:
-        """The groups' values. Missing ones are left out, or taken so that the value comes to the end `imputed` names."""
+        """The groups' values. Missing ones are left out, or taken so that the value comes to the `imputed` end."""
         first, *rest = zip(self.values, self.index, strict=True)
         total = self._part(*first, imputed)
         # what is subtracted lowers the value by being high
@@ -220,7 +222,9 @@ def reference_index(question: Question, labels: Sequence[tuple[Hashable, ...]]) 
         return None
     reference = question.reference if isinstance(question.reference, tuple) else (question.reference,)
     if reference not in labels:
-        msg = f"{question.plain}: there is no group {question.reference!r}; there are {', '.join(map(labelled, labels))}"
+        msg = (
+            f"{question.plain}: there is no group {question.reference!r}; there are {', '.join(map(labelled, labels))}"
+        )
         raise UnknownGroup(msg)
     return list(labels).index(reference)
 
@@ -350,8 +354,10 @@ def _check_pairs(question: Question, values: Values) -> None:
     if any(_crosses(keys, name, question.columns) for name in others):
         return
     pair, *group, count = twice.sort(twice.columns).row(0)
-    msg = (f"{values.task!r}: pair {pair!r} has {count} samples in {labelled(tuple(group))}; "
-           f"a pair is one question put once to each group of {', '.join(question.columns)}")
+    msg = (
+        f"{values.task!r}: pair {pair!r} has {count} samples in {labelled(tuple(group))}; "
+        f"a pair is one question put once to each group of {', '.join(question.columns)}"
+    )
     raise BadData(msg)
 
 
@@ -372,8 +378,10 @@ def _check_same_samples(after: Sequence[Values], before: Sequence[Values]) -> No
     for new, old in zip(after, before, strict=True):
         ours, theirs = new.parts[0].outcomes.samples, old.parts[0].outcomes.samples
         if not np.array_equal(ours.cluster, theirs.cluster) or not np.array_equal(new.kept, old.kept):
-            msg = (f"{new.task!r}: the model has {len(ours)} samples and the baseline {len(theirs)}, and they are not "
-                   "the same ones in the same order; a change needs both on the same samples")
+            msg = (
+                f"{new.task!r}: the model has {len(ours)} samples and the baseline {len(theirs)}, and they are not "
+                "the same ones in the same order; a change needs both on the same samples"
+            )
             raise BadData(msg)
 
 

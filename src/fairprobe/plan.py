@@ -53,7 +53,9 @@ def plan(expectations: Iterable[Expectation], samples: Mapping[Task, Samples]) -
             for requests in asked.get(task, ()):
                 wanted += len(requests)
                 distinct.setdefault(role, {}).update(dict.fromkeys(requests))
-    ordered = {role: tuple(sorted(requests, key=_by_prefix)) for role, requests in sorted(distinct.items(), reverse=True)}
+    ordered = {
+        role: tuple(sorted(requests, key=_by_prefix)) for role, requests in sorted(distinct.items(), reverse=True)
+    }
     return Plan(expectations, wanted, ordered)
 
 
@@ -71,7 +73,9 @@ def check_names(tasks: Iterable[Task]) -> None:
     for task in tasks:
         other = seen.setdefault(task.name, task)
         if other != task:
-            msg = f"two different tasks are named {task.name!r}: {other!r} and {task!r}. Give one of them another name=."
+            msg = (
+                f"two different tasks are named {task.name!r}: {other!r} and {task!r}. Give one of them another name=."
+            )
             raise BadData(msg)
 
 
@@ -116,7 +120,11 @@ def _whole_pairs(pair: np.ndarray, order: np.ndarray, limit: int) -> np.ndarray:
 def _in_turn(samples: Samples, order: np.ndarray) -> np.ndarray:
     """The samples of every group in turn, whatever columns of few values the groups are told by."""
     frame = samples.frame
-    small = [name for name in frame.columns if not frame.schema[name].is_nested() and 1 < frame[name].n_unique() <= MOST_GROUPS]
+    small = [
+        name
+        for name in frame.columns
+        if not frame.schema[name].is_nested() and 1 < frame[name].n_unique() <= MOST_GROUPS
+    ]
     if not small:
         return order
     turn = frame[order].select(pl.int_range(pl.len()).over(small).alias("turn"))["turn"].to_numpy()

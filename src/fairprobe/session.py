@@ -98,6 +98,7 @@ class Session:
         self.console = console
         self.store = Store(settings.store)
         self.seconds = {"plan": 0.0, "ask": 0.0, "judge": 0.0}
+        self.by_tests = Counts()
         self._samples: dict[Task, Samples] = {}
         self._checkpoints: dict[Role, Checkpoint] = {}
         self._engines: dict[Role, Engine] = {}
@@ -188,8 +189,8 @@ class Session:
         return counts
 
     def respond(self, role: Role, requests: Sequence[Request]) -> list[Response]:
-        """The responses to these requests, in their order."""
-        self.ask(Plan(requests={role: tuple(dict.fromkeys(requests))}))
+        """The responses to these requests, in their order; `by_tests` counts what they cost."""
+        self.by_tests.add(self.ask(Plan(wanted=len(requests), requests={role: tuple(dict.fromkeys(requests))})))
         return [self._responses[role].get(request, Failed("not answered")) for request in requests]
 
     def checkpoint(self, role: Role) -> Checkpoint:
@@ -240,7 +241,11 @@ class Session:
         spec = self.settings.spec(role)
         if spec is None:
             what = repr(expectation) if expectation is not None else "this test"
-            msg = f"{what} needs a {role}, and none is named: pytest … --{role}=path/to/checkpoint"
+            asks = expectation is None or any(task.asks for task, _ in planning.needs(expectation))
+            msg = (
+                f"{what} needs a {role}, and none is named: pytest … "
+                f"--{role}={'path/to/checkpoint' if asks else 'recorded:NAME'}"
+            )
             raise NoCheckpoint(msg)
         return spec
 
@@ -325,7 +330,12 @@ class Model:
         return f"Model({self._session.settings.spec(self._role)!r})"
 
     def generate(
-        self, prompts: Sequence[str], *, max_tokens: int = 64, stop: Sequence[str] = (), format: Format = "auto"  # noqa: A002
+        self,
+        prompts: Sequence[str],
+        *,
+        max_tokens: int = 64,
+        stop: Sequence[str] = (),
+        format: Format = "auto",  # noqa: A002
     ) -> list[str]:
         """What the checkpoint writes after each prompt, greedily. Raises `FairprobeError` where it cannot."""
         _refuse_text(prompts, "generate")
@@ -383,5 +393,3 @@ def _refuse_text(texts: Sequence[str], name: str) -> None:
     if isinstance(texts, str):
         msg = f"model.{name}() takes a list of texts, so that they are asked together; this is one: {texts!r:.60}"
         raise BadExpectation(msg)
-
-

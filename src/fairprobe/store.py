@@ -97,8 +97,10 @@ class Store:
     def _prepare(self, database: sqlite3.Connection) -> None:
         (version,) = database.execute("PRAGMA user_version").fetchone()
         if version > _VERSION:
-            msg = (f"the store {self.path} was written by a newer fairprobe (its version is {version}, this one reads "
-                   f"{_VERSION}). Choose another folder with --fairprobe-store=DIR.")
+            msg = (
+                f"the store {self.path} was written by a newer fairprobe (its version is {version}, this one reads "
+                f"{_VERSION}). Choose another folder with --fairprobe-store=DIR."
+            )
             raise StoreError(msg)
         if version < _VERSION:
             database.execute("CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, answer TEXT) WITHOUT ROWID")

@@ -263,5 +263,3 @@ def _range(data: Grouped) -> tuple[float, float] | None:
     low = first.low - sum(values.high for values in rest)
     high = first.high - sum(values.low for values in rest)
     return (float(low), float(high)) if np.isfinite([low, high]).all() else None
-
-

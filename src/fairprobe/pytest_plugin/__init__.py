@@ -31,6 +31,7 @@ def pytest_load_initial_conftests(
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[Record.KEY] = record = Record(config)
     config.pluginmanager.register(record, "fairprobe-record")
+    config.pluginmanager.register(terminal.Sections(), "fairprobe-sections")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -77,7 +78,6 @@ def pytest_report_teststatus(report: pytest.TestReport) -> Any:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Generator[None, None, None]:
-    terminal.sections(terminalreporter)
     yield
     terminal.lines(terminalreporter)
 
@@ -112,4 +112,3 @@ def model(pytestconfig: pytest.Config) -> Model:
 def baseline(pytestconfig: pytest.Config) -> Model:
     """The checkpoint that the model is compared with, for tests that ask it themselves."""
     return Record.of(pytestconfig).run.role("baseline")
-

@@ -127,8 +127,12 @@ def collect(collector: pytest.Collector, name: str, obj: object) -> Any:
     if not found:
         return None
     if not _is_collected(collector, name):
-        msg = (f"{collector.nodeid}: {name} = {next(iter(found.values()))!r} would not be collected, since its name does not "
-               f"begin as a test's does. Call it test_{name.strip('_')}; or put it into .guard(…) of the test that needs it.")
+        msg = (
+            f"{collector.nodeid}: {name} = {next(iter(found.values()))!r} would not be collected, since its "
+            "name does not "
+            f"begin as a test's does. Call it test_{name.strip('_')}; or put it into .guard(…) of the test "
+            "that needs it."
+        )
         raise collector.CollectError(msg)
     return [
         ExpectationItem.from_parent(collector, name=name + case, expectation=expectation, variable=name)
@@ -147,15 +151,19 @@ def _expectations(name: str, obj: Any, expressions: Any, collector: pytest.Colle
         return {f"[{case}]": held for case, held in obj.items()}
     wrapped = _held(obj.args, expressions.Expectation) if isinstance(obj, pytest.MarkDecorator) else None
     if wrapped is not None:
-        msg = (f"{collector.nodeid}: {name} is an expectation wrapped in a mark, which pytest would not collect. "
-               f"Write {name} = {_marked(wrapped, obj)}")
+        msg = (
+            f"{collector.nodeid}: {name} is an expectation wrapped in a mark, which pytest would not collect. "
+            f"Write {name} = {_marked(wrapped, obj)}"
+        )
         raise collector.CollectError(msg)
     # rows of data are not searched through and through
     lost = _held(obj, expressions.Expectation, depth=2 if _is_collected(collector, name) else 1)
     if lost is not None:
         kind = "dict of containers" if isinstance(obj, dict) else type(obj).__name__
-        msg = (f"{collector.nodeid}: {name} is a {kind} of expectations, whose cases have no names. "
-               f"Write a dict: {name} = {{'en_in': {lost!r}, …}}")
+        msg = (
+            f"{collector.nodeid}: {name} is a {kind} of expectations, whose cases have no names. "
+            f"Write a dict: {name} = {{'en_in': {lost!r}, …}}"
+        )
         raise collector.CollectError(msg)
     unbound = isinstance(obj, (expressions.Metric, expressions.Question))
     if unbound and _is_collected(collector, name):
@@ -194,13 +202,13 @@ def _refuse_lost_class(collector: pytest.Collector, name: str, obj: type, kind: 
         return
     assert isinstance(collector, (pytest.Module, pytest.Class))
     lost = (
-        not collector.classnamefilter(name)
-        or issubclass(obj, unittest.TestCase)
-        or obj.__init__ is not object.__init__
+        not collector.classnamefilter(name) or issubclass(obj, unittest.TestCase) or obj.__init__ is not object.__init__
     )
     if lost:
-        msg = (f"{collector.nodeid}: class {name} holds the expectation {held[0]} and would not be collected. "
-               f"Call it Test{name.removesuffix('Tests').removesuffix('Test')}, without a base class or __init__.")
+        msg = (
+            f"{collector.nodeid}: class {name} holds the expectation {held[0]} and would not be collected. "
+            f"Call it Test{name.removesuffix('Tests').removesuffix('Test')}, without a base class or __init__."
+        )
         raise collector.CollectError(msg)
 
 
@@ -215,7 +223,9 @@ def _describe(item: pytest.Item, report: pytest.TestReport, entry: Mapping[str, 
     vars(report)["fairprobe_text"] = item.stash[TEXT]
     shown = ("outcome", "value", "low", "high", "comparison", "bound", "confidence", "clusters")
     given = ((name, entry[name]) for name in shown)
-    properties: list[tuple[str, object]] = [(f"fairprobe_{name}", str(held)) for name, held in given if held is not None]
+    properties: list[tuple[str, object]] = [
+        (f"fairprobe_{name}", str(held)) for name, held in given if held is not None
+    ]
     report.user_properties += properties
     # JUnit's XML is made of the last report, which is still to come
     item.user_properties += properties

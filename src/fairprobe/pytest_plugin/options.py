@@ -37,7 +37,7 @@ HELP = {
     "seed": "seed of subsets and simulated limits (default: 0)",
     "stop": "full: ask everything; sequential: stop asking for what is decided",
     "confidence": "confidence of verdicts that do not say theirs (default: 0.95)",
-    "inconclusive": "fail: only a shown pass is green; warn: only a shown fail is red, for expectations that do not say",
+    "inconclusive": "fail: only a shown pass is green; warn: only a shown fail is red; where none says",
 }
 REPEATABLE = ("engine-arg", "template-arg")
 CHOICES = {"inconclusive": ("fail", "warn"), "stop": ("full", "sequential")}
@@ -110,7 +110,10 @@ def profile_of(config: pytest.Config) -> Mapping[str, Any]:
         return {}
     known = {**PROFILES, **_own_profiles(config.rootpath / "pyproject.toml")}
     if name not in known:
-        msg = f"--fairprobe-profile={name}: there are {', '.join(known)}; add [tool.fairprobe.profiles.{name}] to pyproject.toml"
+        msg = (
+            f"--fairprobe-profile={name}: there are {', '.join(known)}; add "
+            f"[tool.fairprobe.profiles.{name}] to pyproject.toml"
+        )
         raise pytest.UsageError(msg)
     if unknown := [key for key in known[name] if key.replace("_", "-") not in HELP]:
         msg = f"--fairprobe-profile={name}: there is no setting {unknown[0]!r}; there are {', '.join(HELP)}"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,9 +11,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pytest
 
 from fairprobe.errors import FairprobeError
+from fairprobe.pytest_plugin.folder import report_folder
+from fairprobe.pytest_plugin.workers import Controller, is_worker, leave_facts, leave_plan
 
 if TYPE_CHECKING:
-    from fairprobe.pytest_plugin.items import ExpectationItem
     from fairprobe.pytest_plugin.run import Run
 
 
@@ -35,8 +34,7 @@ class Record:
         self.complaint: str | None = None
         self.refused: str | None = None
         self._run: Run | None = None
-        self._workers: list[dict[str, Any]] = []
-        self._shared: tempfile.TemporaryDirectory[str] | None = None
+        self.workers = Controller()
 
     @classmethod
     def of(cls, config: pytest.Config) -> Record:
@@ -51,11 +49,6 @@ class Record:
 
             self._run = Run(self.config)
         return self._run
-
-    @property
-    def is_worker(self) -> bool:
-        """Whether this process is one of xdist's workers."""
-        return hasattr(self.config, "workerinput")
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Reports reach the process that writes the page, and bring their entries with them."""
@@ -98,73 +91,49 @@ class Record:
         if not mine:
             return
         self.plan_lines = [*self.run.plan(mine), *self._deselected_line()]
-        if self.is_worker:
-            shared = Path(self.config.workerinput["fairprobe_plan"])  # type: ignore[attr-defined]  # xdist's
-            part = shared.with_name(self.config.workerinput["workerid"])  # type: ignore[attr-defined]  # xdist's
-            part.write_text(json.dumps(self.plan_lines), encoding="utf-8")
-            part.replace(shared)
+        if is_worker(self.config):
+            leave_plan(self.config, self.plan_lines)
 
     def prepare_worker(self, node: Any) -> None:
         """Tell a worker where to leave its plan."""
-        self._shared = self._shared or tempfile.TemporaryDirectory(prefix="fairprobe-")
-        node.workerinput["fairprobe_plan"] = str(Path(self._shared.name) / "plan.json")
-        node.workerinput["fairprobe_report"] = str(self.run_folder())
-
-    def worker_plan(self) -> list[str]:
-        """The lines that the first worker left, once."""
-        file = Path(self._shared.name) / "plan.json" if self._shared else Path()
-        if self.plan_lines or not file.is_file():
-            return []
-        self.plan_lines = list(json.loads(file.read_text(encoding="utf-8")))
-        return self.plan_lines
+        self.workers.prepare(node, report_folder(self.config))
 
     def hear(self, node: Any) -> None:
-        """Take over what a worker found out. Raises `pytest.UsageError` for what it refused."""
-        known = getattr(node, "workeroutput", {}).get("fairprobe", {})
-        if "refused" in known:
-            self.refused = known["refused"]
-            raise pytest.UsageError(self.refused)
-        self._workers += [known["facts"]] if "facts" in known else []
+        """Take over what a worker found out, or refused."""
+        with self.refusing():
+            self.workers.hear(node)
 
     @property
     def _is_selection(self) -> bool:
         """Whether the command line names single tests or last failures, which pytest does not call deselected."""
         return bool(self.config.getoption("lf", default=False)) or any("::" in arg for arg in self.config.args)
 
-    def run_folder(self) -> Path:
-        """The run's own report folder."""
-        from fairprobe.pytest_plugin.folder import report_folder
-
-        return report_folder(self.config)
-
     def finish(self, session: pytest.Session) -> None:
         """Write the report, or hand a worker's facts to the controller."""
         if self._run is not None:
             self._run.session.close()
-        if self.is_worker:
-            known: dict[str, Any] = {"refused": self.refused} if self.refused else {}
-            if self._run is not None and not self.refused:
-                known = {"facts": self._run.facts(self.deselected, self.partial)}
-            self.config.workeroutput["fairprobe"] = known  # type: ignore[attr-defined]  # xdist's
+        own = [self._facts(self._run)] if self._run and self._run.planned and not self.refused else []
+        if is_worker(self.config):
+            leave_facts(self.config, {"refused": self.refused} if self.refused else {"facts": own[0]} if own else {})
             return
-        if self._shared:
-            self._shared.cleanup()
-        if self.refused:
-            return
-        facts = self._workers or (
-            [self._run.facts(self.deselected, self.partial)] if self._run and self._run.planned else []
-        )
-        if facts and not self.config.option.collectonly:
-            self._write(session, facts)
+        self.workers.close()
+        found = self.workers.facts or own
+        if found and not self.refused and not self.config.option.collectonly:
+            self._write(session, found)
 
-    def _write(self, session: pytest.Session, facts: list[dict[str, Any]]) -> None:
+    def _facts(self, run: Run) -> dict[str, Any]:
+        from fairprobe.pytest_plugin.facts import facts
+
+        return facts(run, self.config, self.deselected, partial=self.partial)
+
+    def _write(self, session: pytest.Session, found: list[dict[str, Any]]) -> None:
         from fairprobe import report
-        from fairprobe.pytest_plugin.run import merged
+        from fairprobe.pytest_plugin.facts import merged
 
         interrupted = session.exitstatus in {pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR}
-        self.results = report.assemble(merged(facts, self.entries, interrupted=interrupted), self.entries)
+        self.results = report.assemble(merged(found, self.entries, interrupted=interrupted), self.entries)
         try:
-            self.page = report.write(self.run_folder(), self.results)
+            self.page = report.write(report_folder(self.config), self.results)
         except FairprobeError as error:
             self.complaint = str(error)
             session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
@@ -176,7 +145,5 @@ class Record:
         return [f"fairprobe: deselected {counted}"]
 
 
-def _expectations(items: Sequence[pytest.Item]) -> list[ExpectationItem]:
-    from fairprobe.pytest_plugin.items import ExpectationItem
-
-    return [item for item in items if isinstance(item, ExpectationItem)]
+def _expectations(items: Sequence[pytest.Item]) -> list[Any]:
+    return [item for item in items if hasattr(item, "expectation")]

@@ -1,39 +1,36 @@
-"""A run of expectations under pytest: settings to a session, expectations to a plan, verdicts to entries."""
+"""A run of expectations under pytest: options to a session, expectations to a plan, verdicts to entries."""
 
 from __future__ import annotations
 
-import importlib.metadata
-import platform
-import shlex
 import sys
 import time
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
+from typing import IO, Any, NamedTuple, Protocol, cast
 
 import pytest
 from rich.console import Console
 
 from fairprobe import report
-from fairprobe.data import Files
 from fairprobe.errors import FairprobeError
 from fairprobe.expressions import Expectation
 from fairprobe.metrics import Role
 from fairprobe.plan import Plan
 from fairprobe.pytest_plugin import options
 from fairprobe.pytest_plugin.folder import report_folder
-from fairprobe.report.results import suite_facts
 from fairprobe.session import Counts, Model, Session, Settings
 from fairprobe.verdict import Defaults
 
-if TYPE_CHECKING:
-    from fairprobe.pytest_plugin.items import ExpectationItem
-
 ROLES: tuple[Role, Role] = ("model", "baseline")
-PACKAGES = ("fairprobe", "numpy", "polars", "pytest", "scipy", "torch", "transformers")
 MOST_LISTED = 12
+
+
+class Stated(Protocol):
+    """A pytest item that states an expectation."""
+
+    expectation: Expectation
+    path: Path
 
 
 class Judged(NamedTuple):
@@ -58,12 +55,12 @@ class Run:
         self._problems: dict[Expectation, FairprobeError] = {}
         self._asked = False
         self._broken: FairprobeError | None = None
-        self._files: set[Path] = set()
+        self.files: set[Path] = set()
 
-    def plan(self, items: Sequence[ExpectationItem]) -> list[str]:
+    def plan(self, items: Sequence[Stated]) -> list[str]:
         """Plan the items' expectations, and say in lines what that will cost and what it can decide."""
         self._refuse_folder()
-        self._files = {item.path for item in items}
+        self.files = {item.path for item in items}
         expectations = dict.fromkeys(item.expectation for item in items)
         for expectation in expectations:
             try:
@@ -79,7 +76,7 @@ class Run:
             self.planned = Plan(tuple(checked))
             return [f"fairprobe: {len(items)} expectations; {error}"]
 
-    def prepare(self, item: ExpectationItem) -> None:
+    def prepare(self, item: Stated) -> None:
         """Raise what is wrong with an item's expectation; else have everything that is planned asked, once."""
         if item.expectation in self._problems:
             raise self._problems[item.expectation]
@@ -112,34 +109,14 @@ class Run:
         return Model(self.session, role)
 
     @property
+    def is_broken(self) -> bool:
+        """Whether something kept it from being asked whole."""
+        return self._broken is not None
+
+    @property
     def names(self) -> dict[str, str | None]:
         """What the checkpoints are called in the report."""
         return {role: _short(self.settings.spec(role)) for role in ROLES}
-
-    def facts(self, deselected: Counter[str], partial: bool) -> dict[str, Any]:
-        """Everything about the run beside its verdicts, as plain data."""
-        return {
-            "started": self.started,
-            "command": shlex.join(["pytest", *map(str, self.config.invocation_params.args)]),
-            "seed": self.settings.defaults.seed,
-            "complete": not partial and not deselected and self._broken is None and self.settings.limit is None,
-            "claims": self.claims,
-            "interrupted": False,
-            "profile": options.profile_name(self.config),
-            "seconds": dict(self.session.seconds),
-            "plan": {"expectations": len(self.planned.expectations) if self.planned else 0},
-            "checkpoints": [fact for role in ROLES if (fact := self._checkpoint(role))],
-            "engine": {"name": self.settings.engine, "arguments": dict(self.settings.engine_arguments),
-                       **self.session.describe_engine()},
-            "suite": suite_facts(self.config.rootpath, self._files),
-            "data": list(self._data()),
-            "requests": asdict(self.counts),
-            "rounds": self.rounds,
-            "settings": {name: str(held) for name, held in options.given(self.config).items()},
-            "versions": _versions(),
-            "waivers": self._waivers(),
-            "deselected": [{"reason": reason, "count": count} for reason, count in deselected.items()],
-        }  # fmt: skip
 
     def _ask_more(self, expectation: Expectation, test: str) -> None:
         self.session.check(expectation)
@@ -160,7 +137,10 @@ class Run:
         hopeless = [each for each in checked if self.session.can_pass(each) is False]
         return [
             line,
-            *(f"fairprobe: cannot pass with so few samples, whatever is answered: {each!r}" for each in hopeless[:MOST_LISTED]),
+            *(
+                f"fairprobe: cannot pass with so few samples, whatever is answered: {each!r}"
+                for each in hopeless[:MOST_LISTED]
+            ),
             *([f"fairprobe: and {len(hopeless) - MOST_LISTED} more"] if len(hopeless) > MOST_LISTED else []),
         ]
 
@@ -180,34 +160,11 @@ class Run:
                 probe.touch()
                 probe.unlink()
         except OSError as error:
-            msg = f"fairprobe: the report folder {folder} cannot be written ({error}; {existing} exists). Choose another: --fairprobe-report=DIR"
+            msg = (
+                f"fairprobe: the report folder {folder} cannot be written ({error}; {existing} exists). "
+                "Choose another: --fairprobe-report=DIR"
+            )
             raise pytest.UsageError(msg) from error
-
-    def _checkpoint(self, role: Role) -> dict[str, Any] | None:
-        spec = self.settings.spec(role)
-        if spec is None:
-            return None
-        fact = {"role": role, "name": _short(spec), "path": spec, "fingerprint": None, "revision": None, "template": None}
-        if self.settings.recorded(role) is not None:
-            return fact
-        try:
-            checkpoint = self.session.checkpoint(role)
-        except FairprobeError:
-            return fact
-        return {
-            **fact, "fingerprint": checkpoint.fingerprint, "revision": checkpoint.revision, "template": checkpoint.template,
-        }  # fmt: skip
-
-    def _data(self) -> Iterable[dict[str, Any]]:
-        for task, samples in self.session.tasks.items():
-            for source in samples.sources:
-                path = task.data.pattern if isinstance(task.data, Files) else source.path
-                yield {"task": task.name, "path": path, "sha256": source.sha256, "rows": source.rows,
-                       "revision": None, "licence": None}  # fmt: skip
-
-    def _waivers(self) -> list[dict[str, str]]:
-        planned = self.planned.expectations if self.planned else ()
-        return [{"expression": each.claim, **asdict(waiver)} for each in planned for waiver in each.terms.waivers]
 
     def _page(self) -> str:
         page = report_folder(self.config) / "index.html"
@@ -217,6 +174,7 @@ class Run:
 
 def settings_of(config: pytest.Config) -> Settings:
     """The session's settings, from the options of this run."""
+
     def folder(name: str) -> Path | None:
         held = options.value(config, name)
         return None if held is None else Path(config.invocation_params.dir, held)
@@ -242,37 +200,11 @@ def settings_of(config: pytest.Config) -> Settings:
     )
 
 
-def merged(facts: Sequence[Mapping[str, Any]], entries: Sequence[Mapping[str, Any]], *, interrupted: bool) -> dict[str, Any]:
-    """The facts of several workers as those of one run: one of them asked, the others read what it wrote."""
-    first, *others = facts
-    run = {**first, "interrupted": interrupted}
-    for name in ("asked", "prompt_tokens", "output_tokens"):
-        run["requests"] = {**run["requests"], name: sum(each["requests"][name] for each in facts)}
-    run["requests"]["cached"] = min(each["requests"]["cached"] for each in facts)
-    run["rounds"] = [entry for each in facts for entry in each["rounds"]]
-    run["engine"] = next((each["engine"] for each in facts if "version" in each["engine"]), first["engine"])
-    run["seconds"] = {name: max(each["seconds"][name] for each in facts) for name in first["seconds"]}
-    judged = {entry["test"] for entry in entries}
-    whole = all(each["complete"] for each in (first, *others)) and len(judged) >= first["plan"]["expectations"]
-    run["complete"] = whole and not interrupted and not any(entry["outcome"] == "error" for entry in entries)
-    return run
-
-
 def _short(spec: str | None) -> str | None:
     """A checkpoint's name without the folders that it lies in."""
     if spec is None:
         return None
     return spec.partition(":")[2] if spec.startswith("recorded:") else (Path(spec).name or spec)
-
-
-def _versions() -> dict[str, str]:
-    known = {"python": platform.python_version(), "platform": platform.platform()}
-    for name in PACKAGES:
-        try:
-            known[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return known
 
 
 class _Writer:

@@ -20,6 +20,14 @@ def status(report: pytest.TestReport) -> Any:
     return outcome, LETTERS[outcome], (outcome.upper(), {"yellow": True})
 
 
+class Sections:
+    """A plugin of its own, since pytest calls it after its failures and before its short summary."""
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """The tables of what was not decided or not measured."""
+        sections(terminalreporter)
+
+
 def sections(reporter: pytest.TerminalReporter) -> None:
     """The tables of what was not decided or not measured, as pytest shows those of failures."""
     if reporter.config.option.tbstyle == "no":
@@ -52,7 +60,7 @@ def lines(reporter: pytest.TerminalReporter) -> None:
 def worker_planned(config: pytest.Config) -> None:
     """Print the plan that the first of xdist's workers made."""
     reporter = config.pluginmanager.getplugin("terminalreporter")
-    for line in Record.of(config).worker_plan():
+    for line in Record.of(config).workers.plan_lines():
         if reporter is not None:
             reporter.write_line(line)
 
@@ -66,4 +74,6 @@ def _short_lines(reporter: pytest.TerminalReporter) -> None:
     for outcome, report in shown:
         text = report.fairprobe_text.partition("\n")[0]
         width = max(reporter._tw.fullwidth - len(outcome) - len(report.nodeid) - 5, 30)
-        reporter.write_line(f"{outcome.upper()} {report.nodeid} - {text if len(text) <= width else text[: width - 1] + '…'}")
+        reporter.write_line(
+            f"{outcome.upper()} {report.nodeid} - {text if len(text) <= width else text[: width - 1] + '…'}"
+        )

@@ -26,7 +26,9 @@ def failures(expectation: Expectation, look: Look) -> dict[str, Any]:
     # of unbounded scores none is a miss
     missed = values.kept & (score < best) & np.isfinite(best)
     columns = expectation.question.columns
-    chosen = _pairs(values, missed, columns) if part.outcomes.samples.pair is not None else np.flatnonzero(missed)[:MOST]
+    chosen = (
+        _pairs(values, missed, columns) if part.outcomes.samples.pair is not None else np.flatnonzero(missed)[:MOST]
+    )
     return {
         "missed": int(missed.sum()),
         "answered": int((values.kept & part.outcomes.answered).sum()),

@@ -92,8 +92,10 @@ def write(folder: Path, results: Mapping[str, Any]) -> Path:
         _replace(folder / "results.json", json.dumps(results, indent=1, ensure_ascii=False, allow_nan=False))
         _replace(folder / "index.html", render(results))
     except OSError as error:
-        msg = (f"the report cannot be written to {folder}: {error}. The answers are kept: choose another folder with "
-               "--fairprobe-report=DIR and run again, nothing is asked twice.")
+        msg = (
+            f"the report cannot be written to {folder}: {error}. The answers are kept: choose another folder with "
+            "--fairprobe-report=DIR and run again, nothing is asked twice."
+        )
         raise FairprobeError(msg) from error
     return folder / "index.html"
 
@@ -102,7 +104,9 @@ def suite_facts(root: Path, files: Iterable[Path]) -> dict[str, Any]:
     """The commit that the tests stand at, whether they were changed since, and each file's sha256."""
     commit = _git(root, "rev-parse", "HEAD")
     dirty = bool(_git(root, "status", "--porcelain", "--untracked-files=no")) if commit else None
-    hashes = {_relative(file, root): sha256(file.read_bytes()).hexdigest() for file in sorted(set(files)) if file.is_file()}
+    hashes = {
+        _relative(file, root): sha256(file.read_bytes()).hexdigest() for file in sorted(set(files)) if file.is_file()
+    }
     return {"commit": commit, "dirty": dirty, "files": hashes}
 
 
@@ -130,14 +134,14 @@ def _head(test: str, expectation: Expectation, claim: Claim, names: Mapping[str,
 
 def _release(results: Mapping[str, Any]) -> dict[str, Any]:
     """The sentence that a release stands on; it needs every declared claim, asked whole and judged."""
-    proving = [
-        each for each in results["verdicts"] if each["mode"] == "prove" and not each.get("expected_failure")
-    ]
+    proving = [each for each in results["verdicts"] if each["mode"] == "prove" and not each.get("expected_failure")]
     shown = [each for each in proving if each["outcome"] == "pass"]
     if not results.get("claims", True):
         return {"complete": False, "sentence": "This profile makes no claim."}
     if not results.get("complete"):
         return {"complete": False, "sentence": "Not complete: no statement about the release can be made."}
+    if not results["verdicts"]:
+        return {"complete": True, "sentence": "No expectation was judged."}
     if not proving:
         return {"complete": True, "sentence": "No claim is made: these are alarms only."}
     if len(shown) < len(proving):

@@ -37,13 +37,17 @@ class Generation(Asking):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        given = self.scorer.items() if isinstance(self.scorer, Mapping) else [(scorers.name_of(self.scorer), self.scorer)]
+        given = (
+            self.scorer.items() if isinstance(self.scorer, Mapping) else [(scorers.name_of(self.scorer), self.scorer)]
+        )
         object.__setattr__(self, "scorer", tuple(given))
         object.__setattr__(self, "temperature", float(self.temperature))
         object.__setattr__(self, "stop", (self.stop,) if isinstance(self.stop, str) else tuple(self.stop))
         if self.max_tokens < 1 or self.samples < 1 or self.temperature < 0:
-            msg = (f"{self!r}: max_tokens and samples are at least 1 and temperature at least 0, "
-                   f"not {self.max_tokens}, {self.samples} and {self.temperature}")
+            msg = (
+                f"{self!r}: max_tokens and samples are at least 1 and temperature at least 0, "
+                f"not {self.max_tokens}, {self.samples} and {self.temperature}"
+            )
             raise BadData(msg)
         if self.samples > 1 and self.temperature == 0:
             msg = f"{self!r}: {self.samples} samples at temperature 0 are the same answer; give a temperature"
@@ -76,7 +80,10 @@ class Generation(Asking):
     def requests(self, samples: Samples) -> list[tuple[Request, ...]]:
         """As many requests a sample as answers are drawn."""
         return [
-            tuple(Generate(prompt, self.max_tokens, tuple(self.stop), self.temperature, draw) for draw in range(self.samples))
+            tuple(
+                Generate(prompt, self.max_tokens, tuple(self.stop), self.temperature, draw)
+                for draw in range(self.samples)
+            )
             for prompt in self.prompts(samples)
         ]
 

@@ -44,7 +44,9 @@ class MultipleChoice(Asking):
         super().__post_init__()
         object.__setattr__(self, "options", self.options if isinstance(self.options, str) else tuple(self.options))
         if self.scoring not in {"letter", "text", "text_mean", "text_bytes", "generate"}:
-            msg = f"{self!r}: scoring is 'letter', 'text', 'text_mean', 'text_bytes' or 'generate', not {self.scoring!r}"
+            msg = (
+                f"{self!r}: scoring is 'letter', 'text', 'text_mean', 'text_bytes' or 'generate', not {self.scoring!r}"
+            )
             raise BadData(msg)
 
     @property
@@ -123,7 +125,10 @@ class MultipleChoice(Asking):
         if isinstance(self.options, str):
             values = data.column(samples.frame, self.options, f"{self!r} has its options in {self.options!r}, but it")
             if values.dtype.base_type().__name__ not in {"List", "Array"}:
-                msg = f"{self!r}: column {self.options!r} should hold lists of options; it holds {values.dtype}: {values[0]!r:.60}"
+                msg = (
+                    f"{self!r}: column {self.options!r} should hold lists of options; it holds "
+                    f"{values.dtype}: {values[0]!r:.60}"
+                )
                 raise BadData(msg)
             return [self._texts(texts or [], number) for number, texts in enumerate(values.to_list(), start=1)]
         columns = [name for name in self.options if name in samples.frame.columns]
@@ -142,10 +147,15 @@ class MultipleChoice(Asking):
 
     def _check_pairs(self, samples: Samples, options: Sequence[Sequence[str]]) -> None:
         counts: dict[Any, int] = {}
-        for number, (key, texts) in enumerate(zip(samples.pair if samples.pair is not None else (), options, strict=False)):
+        for number, (key, texts) in enumerate(
+            zip(samples.pair if samples.pair is not None else (), options, strict=False)
+        ):
             if counts.setdefault(key, len(texts)) != len(texts):
-                msg = (f"{self!r}: pair {key!r} has {counts[key]} options in one sample and {len(texts)} in row {number + 1}; "
-                       "the same question has the same number of options in every group")
+                msg = (
+                    f"{self!r}: pair {key!r} has {counts[key]} options in one sample and {len(texts)} in "
+                    f"row {number + 1}; "
+                    "the same question has the same number of options in every group"
+                )
                 raise BadData(msg)
 
     def _request(self, prompt: Prompt, texts: Sequence[str]) -> Request:
@@ -182,7 +192,10 @@ def _index(answer: Any, texts: Sequence[str], where: str) -> int:
         return answer
     if isinstance(answer, str) and len(answer.strip()) == 1 and answer.strip().upper() in LETTERS[: len(texts)]:
         return LETTERS.index(answer.strip().upper())
-    msg = f"{where} has the answer {answer!r}, which is none of its options {list(texts)}, no index below {len(texts)} and no letter"
+    msg = (
+        f"{where} has the answer {answer!r}, which is none of its options {list(texts)}, no index below "
+        f"{len(texts)} and no letter"
+    )
     raise BadData(msg)
 
 
@@ -199,5 +212,3 @@ def _named(text: str, texts: Sequence[str]) -> int | None:
 
 def _written(response: Response | None) -> str | None:
     return response.text if isinstance(response, Generated) else None
-
-

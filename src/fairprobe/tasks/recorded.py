@@ -57,7 +57,10 @@ class Recorded(Task):
             return not (isinstance(self.data, data.Files) and "{model}" in self.data.pattern)
         if self.model is None:
             return True
-        return model in data.column(self.read(root, {"model": model}).frame, self.model, repr(self)).cast(pl.String).to_list()
+        return (
+            model
+            in data.column(self.read(root, {"model": model}).frame, self.model, repr(self)).cast(pl.String).to_list()
+        )
 
     def recorded(self, model: str, root: Path | None = None) -> Samples:
         """The samples of one recorded model."""
@@ -67,7 +70,10 @@ class Recorded(Task):
         models = data.column(samples.frame, self.model, repr(self)).cast(pl.String)
         mine = (models == model).fill_null(value=False)
         if not mine.any():
-            msg = f"{self!r} has no recording of {model!r} in {self.model!r}; it has {', '.join(sorted(set(models.drop_nulls())))}"
+            msg = (
+                f"{self!r} has no recording of {model!r} in {self.model!r}; it has "
+                f"{', '.join(sorted(set(models.drop_nulls())))}"
+            )
             raise BadData(msg)
         return samples.take(np.flatnonzero(mine.to_numpy()))
 
@@ -101,12 +107,17 @@ class Recorded(Task):
         lacking = (numbers.is_null() | numbers.is_nan()).fill_null(value=True)
         if lacking.any():
             row = int(lacking.arg_max() or 0)
-            msg = f"{self!r}: {int(lacking.sum())} of {frame.height} scores in {name!r} are missing, the first in row {row + 1}"
+            msg = (
+                f"{self!r}: {int(lacking.sum())} of {frame.height} scores in {name!r} are missing, the "
+                f"first in row {row + 1}"
+            )
             raise BadData(msg)
         found = numbers.to_numpy()
         low, high = self.range or (-np.inf, np.inf)
         if found.min() < low or found.max() > high:
-            msg = f"{self!r}: {name!r} goes from {found.min()} to {found.max()}, outside the declared range {self.range}"
+            msg = (
+                f"{self!r}: {name!r} goes from {found.min()} to {found.max()}, outside the declared range {self.range}"
+            )
             raise BadData(msg)
         return found
 
@@ -115,5 +126,3 @@ def natural_range(values: np.ndarray) -> tuple[float, float]:
     """[0, 1] where all values lie in it, else unbounded."""
     inside = bool(np.all((values >= 0) & (values <= 1)))
     return (0.0, 1.0) if inside else (-np.inf, np.inf)
-
-

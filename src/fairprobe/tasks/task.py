@@ -104,11 +104,17 @@ class Task:
         source = data.source_of(self.data, _callers_folder())
         object.__setattr__(self, "data", source)
         if not self.name and isinstance(source, data.Frame):
-            msg = f"a {type(self).__name__} of a dataframe needs a name, as in {type(self).__name__}(frame, name='clues', …)"
+            msg = (
+                f"a {type(self).__name__} of a dataframe needs a name, as in {type(self).__name__}(frame, "
+                "name='clues', …)"
+            )
             raise BadData(msg)
         object.__setattr__(self, "name", self.name or source.stem())  # type: ignore[union-attr]  # frames are named
         if not self.name.isidentifier() or keyword.iskeyword(self.name):
-            msg = f"name={self.name!r}: a task's name is used in expressions, so it is a word of letters, digits and _; give another name="
+            msg = (
+                f"name={self.name!r}: a task's name is used in expressions, so it is a word of letters, "
+                "digits and _; give another name="
+            )
             raise BadData(msg)
 
     def __repr__(self) -> str:
@@ -220,7 +226,10 @@ class Asking(Task):
             msg = f"{self!r}: the prompt {self.prompt!r} is no format string: {error}; write {{{{ and }}}} for braces"
             raise BadData(msg) from None
         if "" in names:
-            msg = f"{self!r}: the prompt {self.prompt!r} has an empty {{}}; name a column in it, or write {{{{}}}} for braces"
+            msg = (
+                f"{self!r}: the prompt {self.prompt!r} has an empty {{}}; name a column in it, or write "
+                "{{}} for braces"
+            )
             raise BadData(msg)
         return [name.partition(".")[0].partition("[")[0] for name in names]
 

@@ -1,0 +1,115 @@
+"""What is known of a run beside its verdicts, as plain data: provenance, settings, counts."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import shlex
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import pytest
+
+from fairprobe.data import Files
+from fairprobe.errors import FairprobeError
+from fairprobe.metrics import Role
+from fairprobe.pytest_plugin import options
+from fairprobe.pytest_plugin.run import ROLES, Run
+from fairprobe.report.results import suite_facts
+
+PACKAGES = ("fairprobe", "numpy", "polars", "pytest", "scipy", "torch", "transformers")
+
+
+def facts(run: Run, config: pytest.Config, deselected: Counter[str], *, partial: bool) -> dict[str, Any]:
+    """Everything about one process's run beside its verdicts."""
+    settings, session = run.settings, run.session
+    return {
+        "started": run.started,
+        "command": shlex.join(["pytest", *map(str, config.invocation_params.args)]),
+        "seed": settings.defaults.seed,
+        "complete": not (partial or deselected or run.is_broken or settings.limit is not None),
+        "claims": run.claims,
+        "interrupted": False,
+        "profile": options.profile_name(config),
+        "seconds": dict(session.seconds),
+        "plan": {"expectations": len(run.planned.expectations) if run.planned else 0},
+        "checkpoints": [known for role in ROLES if (known := _checkpoint(run, role))],
+        "engine": {
+            "name": settings.engine,
+            "arguments": dict(settings.engine_arguments),
+            **session.describe_engine(),
+        },
+        "suite": suite_facts(config.rootpath, run.files),
+        "data": list(_data(run)),
+        "requests": asdict(run.counts),
+        "rounds": list(_rounds(run)),
+        "settings": {name: str(held) for name, held in options.given(config).items()},
+        "versions": _versions(),
+        "waivers": list(_waivers(run)),
+        "deselected": [{"reason": reason, "count": count} for reason, count in deselected.items()],
+    }
+
+
+def merged(
+    facts: Sequence[Mapping[str, Any]], entries: Sequence[Mapping[str, Any]], *, interrupted: bool
+) -> dict[str, Any]:
+    """The facts of several workers as those of one run: one of them asked, the others read what it wrote."""
+    first, *others = facts
+    run = {**first, "interrupted": interrupted}
+    for name in ("asked", "prompt_tokens", "output_tokens"):
+        run["requests"] = {**run["requests"], name: sum(each["requests"][name] for each in facts)}
+    run["requests"]["cached"] = min(each["requests"]["cached"] for each in facts)
+    run["rounds"] = [entry for each in facts for entry in each["rounds"]]
+    run["engine"] = next((each["engine"] for each in facts if "version" in each["engine"]), first["engine"])
+    run["seconds"] = {name: max(each["seconds"][name] for each in facts) for name in first["seconds"]}
+    judged = {entry["test"] for entry in entries}
+    whole = all(each["complete"] for each in (first, *others)) and len(judged) >= first["plan"]["expectations"]
+    run["complete"] = whole and not interrupted and not any(entry["outcome"] == "error" for entry in entries)
+    return run
+
+
+def _checkpoint(run: Run, role: Role) -> dict[str, Any] | None:
+    spec = run.settings.spec(role)
+    if spec is None:
+        return None
+    unknown = dict.fromkeys(("fingerprint", "revision", "template"))
+    known = {"role": role, "name": run.names[role], "path": spec, **unknown}
+    if run.settings.recorded(role) is not None:
+        return known
+    try:
+        checkpoint = run.session.checkpoint(role)
+    except FairprobeError:
+        return known
+    return known | {name: getattr(checkpoint, name) for name in unknown}
+
+
+def _data(run: Run) -> Iterator[dict[str, Any]]:
+    for task, samples in run.session.tasks.items():
+        for source in samples.sources:
+            path = task.data.pattern if isinstance(task.data, Files) else source.path
+            counted = {"sha256": source.sha256, "rows": source.rows, "revision": None, "licence": None}
+            yield {"task": task.name, "path": path, **counted}
+
+
+def _rounds(run: Run) -> Iterator[dict[str, Any]]:
+    yield from run.rounds
+    if run.session.by_tests.distinct:
+        yield {"reason": "tests that ask for themselves", **asdict(run.session.by_tests)}
+
+
+def _waivers(run: Run) -> Iterator[dict[str, str]]:
+    for expectation in run.planned.expectations if run.planned else ():
+        for waiver in expectation.terms.waivers:
+            yield {"expression": expectation.claim, **asdict(waiver)}
+
+
+def _versions() -> dict[str, str]:
+    known = {"python": platform.python_version(), "platform": platform.platform()}
+    for name in PACKAGES:
+        try:
+            known[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return known
