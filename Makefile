@@ -42,13 +42,14 @@ lint: $(VENV)/.dev ## style, floors, types
 
 bench: $(VENV)/.test ## what fairprobe costs, as counts and ratios
 	$(RUN) benchmarks/plugin_cost.py
+	$(RUN) examples/demo/train.py
 	$(RUN) benchmarks/requests.py
 
 calibrate: $(VENV)/.test ## how often verdicts err, by simulation
 	$(RUN) benchmarks/calibrate.py
 
 chaos: $(VENV)/.test ## kill runs, tear writes, fill disks
-	$(RUN) -m pytest -m "not slow and not browser" tests/test_store.py tests/plugin/test_plugin_interrupted.py
+	$(RUN) -m pytest -m "not slow and not browser" tests/test_store.py tests/plugin/test_plugin_asking.py
 
 clean: ## remove what was made
 	rm -rf $(VENV) .fairprobe build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
