@@ -205,6 +205,7 @@ def _miss(
         "target": target,
         "score": score,
         "status": status,
+        "missed": score is not None and score < 1,
     }
 
 

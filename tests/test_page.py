@@ -245,8 +245,18 @@ def test_missed_samples_say_how_many_of_how_many_and_which_are_shown(read: Reade
 
 
 def test_a_recording_without_prompts_shows_how_each_sample_was_judged() -> None:
-    failures = [{"sample": f"t:{n}", "pair": "7", "group": {"g": n}, "score": float(n)} for n in range(2)]
+    failures = [
+        {"sample": f"t:{n}", "pair": "7", "group": {"g": n}, "score": float(n), "missed": n == 0} for n in range(2)
+    ]
     assert "Pair 7 0 missed 1 right" in Reader(render(with_verdict(failures=failures))).text
+
+
+def test_a_low_score_is_right_where_low_is_good() -> None:
+    failures = [
+        {"sample": f"t:{n}", "pair": "7", "group": {"g": n}, "score": score, "missed": score > 0}
+        for n, score in enumerate([0.0, 0.5, 1.0])
+    ]
+    assert "Pair 7 0 right 1 scored 0.50 2 missed" in Reader(render(with_verdict(failures=failures))).text
 
 
 def test_the_same_results_give_the_same_bytes() -> None:

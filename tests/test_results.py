@@ -114,6 +114,18 @@ def test_a_baseline_is_named_where_it_was_read():
     assert changed["range"] == [-1.0, 1.0]
 
 
+def test_a_reference_of_several_columns_is_named_as_its_group_is():
+    rows = [{"sex": sex, "old": old, "score": 1.0} for sex in "fm" for old in (True, False) for _ in range(12)]
+    task = Recorded(rows, name="answers")
+
+    def look(asked, role):
+        return asked.outcomes(asked.read())
+
+    claim = accuracy(task).gap("sex", "old", reference=("f", True)) < 0.5
+    held = entry("t.py::test", judge(claim, look), look, NAMES)
+    assert held["reference"] == "f x True" == held["between"][0]
+
+
 def test_what_has_no_evidence_is_null_and_never_a_number():
     for name in ("value", "low", "high", "p_value_pass", "p_value_fail", "needed", "between", "method", "equal_groups"):
         assert UNMEASURED[name] is None
@@ -214,7 +226,9 @@ def test_a_claim_that_is_not_shown_is_counted():
 
 def test_alarms_and_expected_failures_claim_nothing():
     alarm = judged("t.py::test_alarm", APART, lambda task: gap(0.05)(task).mode("alarm"))
-    assert release(PASS, alarm, {**FAIL, "expected_failure": True})["sentence"].startswith("All 1 claims are shown;")
+    assert release(PASS, alarm, {**FAIL, "expected_failure": True})["sentence"] == (
+        "The one claim is shown; if it were false, this would be said with a probability of at most 0.05."
+    )
     assert release(alarm)["sentence"] == "No claim is made: these are alarms only."
 
 
@@ -248,8 +262,20 @@ def test_a_sample_carries_all_that_is_read_side_by_side():
     missed = judged("t.py::test", {"us": [1.0], "ng": [0.0]}, gap(0.5))["failures"]
     assert missed[0] == {
         "sample": "clues:1", "pair": "0", "group": {"dialect": "ng"}, "prompt": "an answer", "response": "an answer",
-        "target": "otter", "score": 0.0, "status": "ok",
+        "target": "otter", "score": 0.0, "status": "ok", "missed": True,
     }  # fmt: skip
+
+
+def test_where_a_value_is_to_be_low_the_high_scores_are_missed():
+    answers = {"us": [0.0, 1.0, 0.0], "ng": [0.0, 0.0, 0.0]}
+    for claim in (lambda task: accuracy(task).by("dialect") < 0.6, lambda task: accuracy(task) < 0.6):
+        low = judged("t.py::test", answers, claim)
+        assert sorted((each["sample"], each["missed"]) for each in low["failures"]) == [
+            ("clues:1", True),
+            ("clues:4", False),
+        ]
+        assert low["missed"] == 1
+    assert judged("t.py::test", answers, gap(0.6))["missed"] == 5, "a gap says nothing of which scores are good"
 
 
 def test_twenty_pairs_are_shown():
@@ -318,6 +344,46 @@ def test_on_the_bound_no_number_of_samples_would_decide():
     assert text(on_it)[0][-1] == "  no number of samples like these would decide it: the value lies at the bound"
 
 
+def test_samples_without_an_answer_are_named_where_they_leave_it_open():
+    open_ = judged("t.py::test", {"us": right(215, 301), "ng": [*right(214, 300), "error"]}, gap(0.012))
+    assert (open_["outcome"], open_["needed"]) == ("inconclusive", None)
+    assert text(open_)[0][-1] == "  samples were not answered, and their answers could turn it: see to those first"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"clusters": 1}, "  a group has one cluster, so nothing is known of how clusters vary: give it more"),
+        ({}, "  more samples like these would not decide it at this value"),
+    ],
+)
+def test_more_samples_are_not_asked_for_where_they_would_not_help(changes, said):
+    assert text({**UNDECIDED, "needed": None, **changes})[0][-1] == said
+
+
+def test_needed_and_present_clusters_are_those_of_the_smallest_group():
+    rows = [
+        {"g": g, "id": f"{g}{number}", "score": float(number % 5 > 0)}
+        for g, size in (("a", 900), ("b", 60))
+        for number in range(size)
+    ]
+    task = Recorded(rows, name="answers", cluster="id")
+
+    def look(asked, role):
+        return asked.outcomes(asked.read())
+
+    held = entry("t.py::test", judge(accuracy(task).gap("g") < 0.08, look), look, NAMES)
+    assert (held["outcome"], held["clusters"]) == ("inconclusive", 60)
+    assert 60 < held["needed"] < 200
+
+
+def test_a_small_bound_is_told_from_the_value_and_its_limits():
+    small = {**FAIL, "claim": "rate(clues) < 0.0005", "value": 0.0004, "low": 0.0001, "high": 0.0012, "bound": 0.0005}
+    assert text(small)[0][0].startswith("rate(clues) is 0.0004, shown above 0.0001 and below 0.0012 (")
+    close = {**FAIL, "value": 0.05, "low": 0.0499, "high": 0.2}
+    assert "is 0.0500, shown above 0.0499 and below 0.2000" in text(close)[0][0]
+
+
 def test_an_invalid_verdict_names_the_guard():
     lines, last = text(INVALID)
     assert lines == [
@@ -382,6 +448,17 @@ def test_a_banner_is_one_sentence_of_counts_and_the_release():
         results(PASS, deselected=[{"reason": "x", "count": 2}, {"reason": "y", "count": 1}], complete=False)
     ) == ("1 shown, 3 deselected. Not complete: no statement about the release can be made.")
     assert banner(results()).startswith("nothing judged. ")
+
+
+def test_a_banner_counts_alarms_expected_failures_and_waivers_apart():
+    quiet = judged("t.py::test_alarm", APART, lambda task: gap(0.25)(task).mode("alarm"))
+    rang = judged("t.py::test_alarm", APART, lambda task: gap(0.05)(task).mode("alarm"))
+    waivers = [{"test": "t.py::test", "guard": "clusters", "because": "few"}]
+    made = results(PASS, {**FAIL, "expected_failure": True}, quiet, rang, waivers=waivers)
+    assert banner(made).startswith(
+        "1 shown, 1 shown not to hold, 1 alarm did not ring, 1 expected failure, 1 guard waived. "
+    )
+    assert banner(results({**PASS, "expected_failure": True})).startswith("1 shown. "), "it was not to be expected"
 
 
 def test_a_quantity_of_ones_own_reads_as_one():

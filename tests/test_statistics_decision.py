@@ -210,6 +210,12 @@ def test_needed_clusters_would_about_decide():
     assert decide(larger, "gap", "<", 0.12).outcome == "pass"
 
 
+def test_needed_counts_the_clusters_of_the_smallest_group():
+    y = np.tile([1.0, 1.0, 1.0, 1.0, 0.0], 192)
+    uneven = estimate(y, [0] * 900 + [1] * 60, range(960), ["large", "small"])
+    assert 60 < decide(uneven, "gap", "<", 0.08).needed < 200
+
+
 def test_no_number_of_clusters_decides_on_the_bound():
     decision = decide(three(200, 200, 200), "by", ">", 2 / 3)
     assert (decision.outcome, decision.needed) == ("inconclusive", None)

@@ -46,15 +46,12 @@ def _pair(block: Sequence[Mapping[str, Any]]) -> list[Sample]:
 
 
 def _judged(raw: Mapping[str, Any]) -> tuple[str, str]:
-    match raw.get("score"):
-        case None:
-            return "not scored", "error"
-        case 0:
-            return "missed", "fail"
-        case score if score >= 1:
-            return "right", "pass"
-        case score:
-            return f"scored {number(score)}", "inconclusive"
+    score = raw.get("score")
+    if score is None:
+        return "not scored", "error"
+    if not raw.get("missed"):
+        return "right", "pass"
+    return ("missed", "fail") if score in {0, 1} else (f"scored {number(score)}", "inconclusive")
 
 
 def _prompt(raw: Mapping[str, Any]) -> str:

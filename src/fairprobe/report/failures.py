@@ -18,13 +18,13 @@ def failures(expectation: Expectation, look: Look) -> dict[str, Any]:
     """The first missed samples of an expectation's first task, and how many there are of how many.
 
     Samples of one pair stand together, those answered right among them, so that they can be read side by side.
+    Their ids count from 0 over the samples that were asked; after a `limit` these are not the rows of the file.
     """
     values = measured(expectation.question.metric, look)[0]
     part = values.parts[0]
     read = next(measure for measure in measures(expectation.question.metric) if measure.task == part.task)
-    score, (_, best) = numbers(read, part.outcomes)
-    # of unbounded scores none is a miss
-    missed = values.kept & (score < best) & np.isfinite(best)
+    score, ends = numbers(read, part.outcomes)
+    missed = values.kept & _missed(expectation, score, ends)
     columns = expectation.question.columns
     chosen = (
         _pairs(values, missed, columns) if part.outcomes.samples.pair is not None else np.flatnonzero(missed)[:MOST]
@@ -32,8 +32,16 @@ def failures(expectation: Expectation, look: Look) -> dict[str, Any]:
     return {
         "missed": int(missed.sum()),
         "answered": int((values.kept & part.outcomes.answered).sum()),
-        "samples": [_sample(values, int(index), columns, score) for index in chosen],
+        "samples": [{**_sample(values, int(index), columns, score), "missed": bool(missed[index])} for index in chosen],
     }
+
+
+def _missed(expectation: Expectation, score: np.ndarray, ends: tuple[float, float]) -> np.ndarray:
+    """Which scores fall short of the best one: the lowest where a value is to be low. Of unbounded ones none does."""
+    low_is_good = expectation.question.kind in {"by", "overall"} and expectation.comparison.startswith("<")
+    best = ends[0] if low_is_good else ends[1]
+    short: np.ndarray = (score > best if low_is_good else score < best) & np.isfinite(best)
+    return short
 
 
 def _pairs(values: Values, missed: np.ndarray, columns: tuple[str, ...]) -> np.ndarray:

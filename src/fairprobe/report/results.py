@@ -15,7 +15,7 @@ from typing import Any
 from fairprobe import __version__, statistics
 from fairprobe.errors import FairprobeError
 from fairprobe.expressions import Expectation, measures
-from fairprobe.metrics import Look
+from fairprobe.metrics import Look, labelled
 from fairprobe.report.failures import failures
 from fairprobe.report.page import render
 from fairprobe.verdict import Claim, Defaults, Verdict
@@ -105,13 +105,14 @@ def suite_facts(root: Path, files: Iterable[Path]) -> dict[str, Any]:
     commit = _git(root, "rev-parse", "HEAD")
     dirty = bool(_git(root, "status", "--porcelain", "--untracked-files=no")) if commit else None
     hashes = {
-        _relative(file, root): sha256(file.read_bytes()).hexdigest() for file in sorted(set(files)) if file.is_file()
+        relative(file, root): sha256(file.read_bytes()).hexdigest() for file in sorted(set(files)) if file.is_file()
     }
     return {"commit": commit, "dirty": dirty, "files": hashes}
 
 
 def _head(test: str, expectation: Expectation, claim: Claim, names: Mapping[str, str | None]) -> Entry:
     question = expectation.question
+    reference = question.reference
     reads_baseline = question.metric.reads_baseline
     return {
         "test": test,
@@ -120,7 +121,9 @@ def _head(test: str, expectation: Expectation, claim: Claim, names: Mapping[str,
         "metric": " and ".join(dict.fromkeys(measure.function for measure in measures(question.metric))),
         "question": question.kind,
         "columns": list(question.columns),
-        "reference": None if question.reference is None else str(question.reference),
+        "reference": None
+        if reference is None
+        else labelled(reference if isinstance(reference, tuple) else (reference,)),
         "model": names.get("model"),
         "baseline": names.get("baseline") if reads_baseline else None,
         "comparison": expectation.comparison,
@@ -147,11 +150,15 @@ def _release(results: Mapping[str, Any]) -> dict[str, Any]:
     if len(shown) < len(proving):
         return {"complete": True, "sentence": f"{len(shown)} of {len(proving)} claims are shown."}
     level = 1 - min(each["confidence"] for each in proving)
+    all_shown = (
+        "The one claim is shown; if it were false"
+        if len(proving) == 1
+        else f"All {len(proving)} claims are shown; if any of them were false"
+    )
     return {
         "complete": True,
-        "sentence": f"All {len(proving)} claims are shown; if any of them were false, this would be said with a "
-                    f"probability of at most {level:.3g}.",
-    }  # fmt: skip
+        "sentence": f"{all_shown}, this would be said with a probability of at most {level:.3g}.",
+    }
 
 
 def _entry(value: Mapping[str, Any]) -> Entry:
@@ -191,5 +198,6 @@ def _git(root: Path, *arguments: str) -> str | None:
     return done.stdout.strip()
 
 
-def _relative(file: Path, root: Path) -> str:
+def relative(file: Path, root: Path) -> str:
+    """A path as the report shows it: from the root directory where it lies below it."""
     return file.relative_to(root).as_posix() if file.is_relative_to(root) else str(file)

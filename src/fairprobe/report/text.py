@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fairprobe.report.anchors import anchor
+from fairprobe.report.figures import counted, places
 
 WORDS = {
     "pass": "shown", "fail": "shown not to hold", "inconclusive": "not decided", "invalid": "not measured",
@@ -14,7 +16,7 @@ WORDS = {
 }  # fmt: skip
 MOST_GROUPS = 12
 MOST_CLUSTERS = 10**9
-"""More clusters than anyone could ask about: the value lies at the bound but for rounding."""
+"""More clusters than anyone could ask about."""
 
 
 def failure(entry: Mapping[str, Any], page: str) -> str:
@@ -28,20 +30,43 @@ def failure(entry: Mapping[str, Any], page: str) -> str:
 
 
 def banner(results: Mapping[str, Any]) -> str:
-    """The run in one sentence."""
-    counts = Counter(each["outcome"] for each in results["verdicts"])
-    said = ", ".join(f"{counts[name]} {word}" for name, word in WORDS.items() if counts[name]) or "nothing judged"
+    """The run in one sentence; each verdict is counted once."""
+    counts = Counter(map(_standing, results["verdicts"]))
     left = sum(each["count"] for each in results.get("deselected", []))
-    return f"{said}{f', {left} deselected' if left else ''}. {results['release']['sentence']}"
+    waived = len(results.get("waivers", []))
+    said = [
+        *(f"{counts[name]} {word}" for name, word in WORDS.items() if counts[name]),
+        *([f"{counted(counts['quiet'], 'alarm')} did not ring"] if counts["quiet"] else []),
+        *([counted(counts["expected"], "expected failure")] if counts["expected"] else []),
+    ] or ["nothing judged"]
+    said += [f"{counted(waived, 'guard')} waived"] if waived else []
+    said += [f"{left} deselected"] if left else []
+    return f"{', '.join(said)}. {results['release']['sentence']}"
 
 
-def number(value: float | None) -> str:
+def number(value: float | None, decimals: int = 3) -> str:
     """A number as people write it, or that there is none.
 
-    >>> number(0.12345), number(None)
-    ('0.123', 'no evidence')
+    >>> number(0.12345), number(0.0004, 4), number(None)
+    ('0.123', '0.0004', 'no evidence')
     """
-    return "no evidence" if value is None else f"{value:.3f}" if abs(value) < 10 else f"{value:.4g}"
+    return "no evidence" if value is None else f"{value:.{decimals}f}" if abs(value) < 10 else f"{value:.4g}"
+
+
+def _standing(entry: Mapping[str, Any]) -> str:
+    """Under what the banner counts a verdict: its outcome, or what it is instead of a claim that was not shown."""
+    if entry["outcome"] == "pass":
+        return "pass"
+    if entry.get("expected_failure"):
+        return "expected"
+    return "quiet" if entry["mode"] == "alarm" and not entry["red"] else str(entry["outcome"])
+
+
+def _decimals(entry: Mapping[str, Any]) -> int:
+    """Three, or as many as tell the value and its limits from the bound."""
+    told = [entry[name] for name in ("value", "low", "high", "bound")]
+    # a limit on the bound is the number next to it
+    return max(3, places(None if each is None else round(each, 12) for each in told))
 
 
 def _headline(entry: Mapping[str, Any]) -> str:
@@ -50,16 +75,21 @@ def _headline(entry: Mapping[str, Any]) -> str:
     if entry["value"] is None:
         why = entry["error"] or "; ".join(entry["caveats"]) or "there is no evidence"
         return f"{question} was not measured: {why}; {expected}"
-    limits = f"shown above {number(entry['low'])} and below {number(entry['high'])}"
+    value, low, high = (number(entry[name], _decimals(entry)) for name in ("value", "low", "high"))
+    limits = f"shown above {low} and below {high}"
     evidence = f"({100 * entry['confidence']:.4g} % each side, {entry['clusters']} clusters)"
-    return f"{question} is {number(entry['value'])}, {limits} {evidence}, {expected}: {WORDS[entry['outcome']]}"
+    return f"{question} is {value}, {limits} {evidence}, {expected}: {WORDS[entry['outcome']]}"
 
 
 def _groups(entry: Mapping[str, Any]) -> list[str]:
     groups: Sequence[Mapping[str, Any]] = entry["groups"]
     if not groups:
         return []
-    rows = [[*map(str, group["group"].values()), number(group["value"]), str(group["samples"])] for group in groups]
+    decimals = _decimals(entry)
+    rows = [
+        [*map(str, group["group"].values()), number(group["value"], decimals), str(group["samples"])]
+        for group in groups
+    ]
     worst = sorted(range(len(rows)), key=lambda place: _sort_key(groups[place], entry))[:MOST_GROUPS]
     table = [[*entry["columns"], entry["metric"] or "value", "n"], *(rows[place] for place in worst)]
     widths = [max(len(row[place]) for row in table) for place in range(len(table[0]))]
@@ -88,6 +118,12 @@ def _guards(entry: Mapping[str, Any]) -> list[str]:
 
 
 def _needed(entry: Mapping[str, Any]) -> str:
-    if entry["needed"] is None or entry["needed"] > MOST_CLUSTERS:
+    if entry["needed"] is not None and entry["needed"] <= MOST_CLUSTERS:
+        return f"  about {entry['needed']} clusters like these would decide it; there are {entry['clusters']}"
+    if entry["clusters"] == 1:
+        return "  a group has one cluster, so nothing is known of how clusters vary: give it more"
+    if math.isclose(entry["value"], entry["bound"], rel_tol=1e-9, abs_tol=1e-9):
         return "  no number of samples like these would decide it: the value lies at the bound"
-    return f"  about {entry['needed']} clusters like these would decide it; there are {entry['clusters']}"
+    if str(entry["method"]).endswith("imputed against the claim"):
+        return "  samples were not answered, and their answers could turn it: see to those first"
+    return "  more samples like these would not decide it at this value"

@@ -43,7 +43,7 @@ class Decision:
     p_value_fail: float
     """Of its contrary; below alpha iff it fails."""
     needed: int | None
-    """About how many clusters would decide, were the values as estimated; None if decided, or on the bound."""
+    """About how many clusters in the smallest group would decide, were the values as estimated; None if none would."""
     equal_groups: float | None
     """The gap that equal groups would show on average at this size; for a gap without reference."""
     method: str
@@ -294,7 +294,7 @@ def _root(rising: Callable[[float], float]) -> float:
 
 
 def _needed(estimates: Estimates, claim: _Claim, alpha: float, critical: float) -> int | None:
-    """The clusters at which limits that narrow with their square root would leave the threshold."""
+    """The smallest group's clusters at which limits that narrow with their root would leave the threshold."""
     known = _known(estimates, claim)
     value = claim.contrasts @ estimates.theta
     short = claim.threshold - (np.abs(value) if claim.mirrored else value)
@@ -302,5 +302,5 @@ def _needed(estimates: Estimates, claim: _Claim, alpha: float, critical: float) 
     with np.errstate(all="ignore"):
         times = (factor / np.where(short == 0, np.nan, short)) ** 2
     more = times.max() if (short > 0).all() else np.nanmin(np.where(short < 0, times, np.inf))
-    clusters = len(estimates.clusters)
+    clusters = int(estimates.counts.min())
     return max(int(np.ceil(more * clusters)), clusters + 1) if np.isfinite(more) else None
