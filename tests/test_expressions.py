@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairprobe import BadExpectation, Generation, Recorded, accuracy, exact_match, mean, valid_rate
-from fairprobe.expressions import Expectation, judge_now
+from fairprobe.expressions import Expectation
+from fairprobe.judging import judge_now
 
 clues = Generation([{"clue": "It swims.", "word": "otter", "dialect": "en_us"}], "{clue}", target="word", name="clues")
 words = Recorded([{"score": 1.0, "length": 3, "dialect": "en_us"}], score="score", name="words")

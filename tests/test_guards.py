@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from answers import clues, right
 from fairprobe import MultipleChoice, Recorded, accuracy, mean, valid_rate
 from fairprobe.requests import Chosen
+from fairprobe.tasks import Outcomes
 from fairprobe.verdict import judge
 
 
@@ -129,13 +131,33 @@ def test_chance_of_a_choice_is_one_over_its_options():
     ]
 
 
-def test_a_mean_and_a_recording_without_a_target_have_no_chance():
-    task = Recorded([{"g": group, "score": 0.0} for group in "ab" for _ in range(20)], name="answers")
+def test_a_recording_is_above_the_chance_that_it_names_and_says_when_it_names_none():
+    rows = [{"g": group, "score": 0.0} for group in "ab" for _ in range(20)]
 
     def look(asked, role):
         return asked.outcomes(asked.read())
 
-    assert found(judge(accuracy(task).gap("g") < 0.5, look), "above_chance") == []
+    unknown, named = Recorded(rows, name="answers"), Recorded(rows, name="answers", at_chance=0.25)
+    quiet, broken = (judge(accuracy(task).gap("g") < 0.5, look) for task in (unknown, named))
+    assert (quiet.outcome, broken.outcome) == ("pass", "invalid")
+    assert quiet.caveats == ("above_chance: not known for answers: say it with at_chance=0.25",)
+
+
+def test_chance_is_that_of_the_samples_that_are_read():
+    rows = [
+        {"kind": kind, "options": list("abcdefgh")[:size], "right": "a"}
+        for kind, size in (("two", 2), ("eight", 8))
+        for _ in range(100)
+    ]
+    task = MultipleChoice(rows, "{kind}", options="options", answer="right", name="mixed")
+    samples = task.read()
+    half = [float(row["kind"] == "eight" or place % 2) for place, row in enumerate(samples.rows)]
+    coin = Outcomes(samples, {"accuracy": np.array(half)}, np.full(200, "ok", dtype=object))
+    judged = judge(accuracy(task).where(kind="two") > 0.3, lambda task, role: coin)
+    assert judged.outcome == "invalid"
+
+
+def test_a_mean_has_no_chance():
     judged = verdict(HALF, claim=lambda clues: mean(clues, "exact_match").gap("dialect") < 0.5)
     assert found(judged, "above_chance") == []
 

@@ -344,3 +344,17 @@ def test_outcomes_lie_in_the_range_that_is_declared():
     estimates = grouped(question, measured(question.metric, recorded_look)).estimates()
     assert (estimates.low, estimates.high) == (1.0, 5.0)
     assert isinstance(recorded_look(task, "model"), Outcomes)
+
+
+def test_recordings_whose_rows_are_in_other_groups_are_not_subtracted(tmp_path):
+    (tmp_path / "new.csv").write_text("id,dialect,score\n1,us,1\n1,in,0\n2,us,1\n2,in,0\n")
+    (tmp_path / "old.csv").write_text("id,dialect,score\n1,in,1\n1,us,0\n2,in,1\n2,us,0\n")
+    recorded = Recorded(str(tmp_path / "{model}.csv"), score="score", name="answers", pair="id")
+    names = {"model": "new", "baseline": "old"}
+
+    def look(task, role):
+        return task.outcomes(task.recorded(names[role]))
+
+    question = accuracy(recorded).change().gap("dialect")
+    with pytest.raises(BadData, match="in other groups of dialect than the model's"):
+        grouped(question, measured(question.metric, look))

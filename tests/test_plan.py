@@ -177,3 +177,12 @@ def test_weights_follow_their_samples():
     rows = [{"clue": f"{number}", "word": "x", "w": float(number)} for number in range(60)]
     drawn = subset(clues(rows, weight="w").read(), 5, 0)
     assert [f"{weight:.0f}" for weight in drawn.weight] == drawn.frame["clue"].to_list()
+
+
+def test_a_subset_is_not_balanced_by_what_is_scored():
+    rows = [{"d": d, "score": float(i % 10 > 0)} for d in ("us", "ng") for i in range(500)]
+    task = Recorded(rows, name="answers")
+    samples = task.read()
+    drawn = subset(samples, 200, 0, task.scored_columns)
+    assert Counter(drawn.frame["d"]) == {"us": 100, "ng": 100}
+    assert 0.8 < drawn.frame["score"].mean() < 0.99

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from fairprobe import Score, scorers
+from fairprobe import BadData, Score, scorers
 from fairprobe.scorers import contains, exact_match, name_of, needs_target, normalised, regex, score
 
 
@@ -128,3 +128,30 @@ def test_a_status_that_is_no_answers_is_refused(status):
 
 def test_scorers_are_found_where_the_docs_say():
     assert scorers.exact_match is exact_match
+
+
+@pytest.mark.parametrize("response", ["水獭。", "「水獭」", "水獭"])
+def test_punctuation_of_every_script_is_left_out(response):
+    assert exact_match(response, "水獭", {}) == 1.0
+
+
+def test_a_devanagari_full_stop_is_punctuation():
+    assert exact_match("ऊदबिलाव।", "ऊदबिलाव", {}) == 1.0
+
+
+def test_a_word_of_a_script_without_spaces_stands_inside_a_sentence():
+    assert contains("答案是水獭", "水獭", {}) == 1.0
+    assert contains("otters", "otter", {}) == 0.0
+
+
+@pytest.mark.parametrize(("response", "target", "equal"), [("...", "A", 0.0), ("the", "A", 0.0), ("a", "A", 1.0)])
+def test_a_target_that_normalises_to_nothing_matches_itself_only(response, target, equal):
+    assert exact_match(response, target, {}) == equal
+
+
+def test_a_scorer_that_raises_is_named_with_the_response():
+    def broken(response, target, row):
+        raise KeyError("gold")
+
+    with pytest.raises(BadData, match=r"scorer broken raised KeyError\('gold'\) for 'otter' with the target 'seal'"):
+        score(broken, "otter", "seal", {})

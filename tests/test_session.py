@@ -244,10 +244,15 @@ def test_a_recording_is_judged_without_asking(session, recordings):
 def test_what_cannot_be_answered_is_told_with_its_reason(session, recordings):
     recorded, live = accuracy(recordings) > 0.5, accuracy(CLUES) > 0.5
     assert session("recorded:aligned").unanswerable(recorded) is None
-    assert session("recorded:aligned").unanswerable(live) == "asks a checkpoint, and --model names recorded answers"
+    assert (
+        session("recorded:aligned").unanswerable(live) == "that ask a checkpoint, since --model names recorded answers"
+    )
     assert session().unanswerable(live) is None
-    assert session().unanswerable(recorded) == "reads recorded answers, and --model names none (--model=recorded:NAME)"
-    assert session("recorded:gpt").unanswerable(recorded) == "has no recording of 'gpt'"
+    assert (
+        session().unanswerable(recorded)
+        == "that read recorded answers, since --model names none (--model=recorded:NAME)"
+    )
+    assert session("recorded:gpt").unanswerable(recorded) == "without a recording of 'gpt'"
 
 
 # -- measure

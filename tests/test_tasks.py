@@ -540,3 +540,15 @@ def test_nothing_is_asked_of_a_recording():
     assert not task.asks
     assert task.requests(task.read()) == [(), ()]
     assert task.chance(task.read()) is None
+
+
+def test_an_answer_that_is_an_option_and_a_place_is_refused():
+    rows = [{"q": "1 + 2?", "options": ["2", "3", "4", "5"], "right": 3}]
+    task = MultipleChoice(rows, "{q}", options="options", answer="right", name="sums")
+    with pytest.raises(BadData, match="has the answer 3: the option, or its place in"):
+        task.read()
+
+
+def test_a_chance_that_is_no_share_is_refused():
+    with pytest.raises(BadData, match=r"at_chance is a share of right answers, such as 0\.25, not 25"):
+        Recorded([{"score": 1.0}], name="answers", at_chance=25)

@@ -12,12 +12,12 @@ import numbers
 import os
 import re
 import sys
-from collections.abc import Callable, Hashable, Iterator
-from contextvars import ContextVar
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from fairprobe.errors import BadExpectation
+from fairprobe.judging import judge_now
 
 if TYPE_CHECKING:
     from fairprobe.tasks import Task
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 Comparison = Literal["<", "<=", ">", ">="]
 Scope = Literal["population", "benchmark"]
 Mode = Literal["prove", "alarm"]
-
-judge_now: ContextVar[Callable[[Expectation], bool] | None] = ContextVar("judge_now", default=None)
-"""What `bool(expectation)` asks while a test runs; unset while tests are being collected."""
 
 
 class _Node:
@@ -452,6 +449,7 @@ class Expectation(_Refinable):
         return replace(self, terms=replace(self.terms, **terms))
 
     def __bool__(self) -> bool:
+        __tracebackhide__ = True
         judge = judge_now.get()
         if judge is None:
             msg = (

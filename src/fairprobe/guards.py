@@ -14,7 +14,7 @@ import numpy as np
 
 from fairprobe import statistics
 from fairprobe.expressions import Measure, Metric, Question, measures, walk
-from fairprobe.metrics import Grouped, Part, Values, labelled
+from fairprobe.metrics import KNOW_CHANCE, Grouped, Part, Values, labelled
 from fairprobe.statistics import Estimates
 from fairprobe.tasks import Recorded
 
@@ -53,7 +53,7 @@ def check(question: Question, grouped: Grouped) -> Iterator[Guard]:
         for part in values.parts:
             shares = _Shares(values, part, at, grouped.labels)
             yield from _answers(shares, functions)
-    if functions <= {"accuracy", "exact_match"}:
+    if functions <= KNOW_CHANCE:
         yield from _above_chance(question.metric, grouped)
 
 
@@ -163,10 +163,13 @@ def _above_chance(metric: Metric, grouped: Grouped) -> Iterator[Guard]:
     scores = [part for part in walk(metric) if isinstance(part, Measure)]
     for values, at in zip(grouped.values, grouped.index, strict=True):
         for part in values.parts:
-            chance = part.task.chance(part.outcomes.samples)
-            measure = next((score for score in scores if score.task == part.task), None)
-            if chance is not None and measure is not None:
-                yield _beats(chance, _Shares(values, part, at, grouped.labels), measure)
+            shares = _Shares(values, part, at, grouped.labels)
+            chance = part.task.chance(part.outcomes.samples.take(np.flatnonzero(shares.kept)))
+            measure = next(score for score in scores if score.task == part.task)
+            if chance is not None:
+                yield _beats(chance, shares, measure)
+            elif isinstance(part.task, Recorded):
+                yield Guard("above_chance", "caveat", f"not known for {part.task.name}: say it with at_chance=0.25")
 
 
 def _beats(chance: float, shares: _Shares, measure: Measure) -> Guard:

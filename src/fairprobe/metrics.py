@@ -22,6 +22,8 @@ from fairprobe.tasks import Outcomes, Recorded, Task
 from fairprobe.tasks.recorded import natural_range
 
 Role = Literal["model", "baseline"]
+KNOW_CHANCE = frozenset({"accuracy", "exact_match"})
+"""Metrics that an answer which knows nothing has a value of."""
 Look = Callable[[Task, Role], Outcomes]
 """Where a task's outcomes with one checkpoint are looked up."""
 
@@ -213,7 +215,10 @@ def grouped(question: Question, values: Sequence[Values]) -> Grouped:
             msg = f"{question.plain}: {tasks} do not have the same groups of {', '.join(question.columns)}"
             raise BadData(msg)
     _check(question, signed, labels)
-    return Grouped(signed, labels, [_index(v.frame, question.columns, labels) for v in signed])
+    index = [_index(v.frame, question.columns, labels) for v in signed]
+    for part, at in zip(signed, index, strict=True):
+        _check_same_groups(question, part, at, labels)
+    return Grouped(signed, labels, index)
 
 
 def reference_index(question: Question, labels: Sequence[tuple[Hashable, ...]]) -> int | None:
@@ -307,7 +312,10 @@ def _ordered(values: Sequence[Values]) -> list[Values]:
 def _labels(values: Values, columns: Sequence[str]) -> tuple[tuple[Hashable, ...], ...]:
     """The groups among the kept samples, in an order that does not depend on the samples' own."""
     for name in columns:
-        data.column(values.frame, name, repr(values.task))
+        if data.column(values.frame, name, repr(values.task)).dtype.is_nested():
+            held = values.frame.schema[name]
+            msg = f"{values.task!r}: column {name!r} holds {held}, which is no group; a group is one value"
+            raise BadData(msg)
     if not columns:
         return ((),)
     rows = values.frame.filter(pl.Series(values.kept)).select(columns).drop_nulls().unique().rows()
@@ -377,10 +385,24 @@ def _check_same_samples(after: Sequence[Values], before: Sequence[Values]) -> No
     """A change is a difference on the same samples; recordings of two models may hold different ones."""
     for new, old in zip(after, before, strict=True):
         ours, theirs = new.parts[0].outcomes.samples, old.parts[0].outcomes.samples
-        if not np.array_equal(ours.cluster, theirs.cluster) or not np.array_equal(new.kept, old.kept):
+        keys = [(ours.cluster, theirs.cluster), (new.kept, old.kept)]
+        keys += [(ours.pair, theirs.pair)] if ours.pair is not None and theirs.pair is not None else []
+        if not all(np.array_equal(mine, other) for mine, other in keys):
             msg = (
                 f"{new.task!r}: the model has {len(ours)} samples and the baseline {len(theirs)}, and they are not "
                 "the same ones in the same order; a change needs both on the same samples"
+            )
+            raise BadData(msg)
+
+
+def _check_same_groups(question: Question, values: Values, at: np.ndarray, labels: Sequence[Any]) -> None:
+    """Recordings that are compared sample by sample have the same groups in the same rows."""
+    for part in values.parts[1:]:
+        frame = part.outcomes.samples.frame
+        if frame is not values.frame and not np.array_equal(_index(frame, question.columns, labels), at):
+            msg = (
+                f"{question.plain}: the rows of {values.task!r} for the {part.role} are in other groups of "
+                f"{', '.join(question.columns)} than the model's; a change needs the same samples in the same order"
             )
             raise BadData(msg)
 

@@ -6,7 +6,7 @@ requests are asked once, however many expectations, groups or tasks want them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -79,15 +79,20 @@ def check_names(tasks: Iterable[Task]) -> None:
             raise BadData(msg)
 
 
-def subset(samples: Samples, limit: int | None, seed: int) -> Samples:
+def subset(samples: Samples, limit: int | None, seed: int, scored: Sequence[str] = ()) -> Samples:
     """About `limit` samples, drawn by the seed: whole pairs where there are pairs, else as many of each group.
 
-    It depends on the task alone, so that a verdict does not depend on which other tests are run.
+    It depends on the task alone, so that a verdict does not depend on which other tests are run. The `scored` columns
+    balance nothing, since that would hide what they show. A pair larger than the limit is taken whole.
     """
     if limit is None or len(samples) <= limit:
         return samples
     order = np.random.default_rng(seed).permutation(len(samples))
-    drawn = _whole_pairs(samples.pair, order, limit) if samples.pair is not None else _in_turn(samples, order)[:limit]
+    drawn = (
+        _whole_pairs(samples.pair, order, limit)
+        if samples.pair is not None
+        else _in_turn(samples, order, scored)[:limit]
+    )
     return samples.take(np.sort(drawn))
 
 
@@ -117,13 +122,13 @@ def _whole_pairs(pair: np.ndarray, order: np.ndarray, limit: int) -> np.ndarray:
     return np.array(drawn)
 
 
-def _in_turn(samples: Samples, order: np.ndarray) -> np.ndarray:
+def _in_turn(samples: Samples, order: np.ndarray, scored: Sequence[str]) -> np.ndarray:
     """The samples of every group in turn, whatever columns of few values the groups are told by."""
     frame = samples.frame
     small = [
         name
         for name in frame.columns
-        if not frame.schema[name].is_nested() and 1 < frame[name].n_unique() <= MOST_GROUPS
+        if name not in scored and not frame.schema[name].is_nested() and 1 < frame[name].n_unique() <= MOST_GROUPS
     ]
     if not small:
         return order

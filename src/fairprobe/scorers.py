@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import re
 import string
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, overload
+
+from fairprobe.errors import BadData
 
 Status = Literal["ok", "empty", "unparsable", "refused", "truncated", "error", "missing"]
 STATUSES: tuple[Status, ...] = ("ok", "empty", "unparsable", "refused", "truncated", "error", "missing")
@@ -34,13 +37,18 @@ Target = str | Sequence[str] | None
 Scorer = Callable[[str, Target, Mapping[str, Any]], float | Score]
 
 
-def normalised(text: str) -> str:
-    """Lower case, without punctuation, English articles and extra space, as SQuAD's scoring has it.
+UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
+"""Scripts that put no space between words: Thai, Lao, Burmese, Khmer, kana, Han."""
 
-    >>> normalised("The  Answer!")
-    'answer'
+
+def normalised(text: str) -> str:
+    """Lower case, without any script's punctuation, English articles and extra space, after SQuAD's scoring.
+
+    >>> normalised("The  Answer!"), normalised("水獭。")
+    ('answer', '水獭')
     """
-    bare = "".join(" " if mark in string.punctuation else mark for mark in text.lower())
+    folded = unicodedata.normalize("NFKC", text).lower()
+    bare = "".join(" " if _is_punctuation(mark) else mark for mark in folded)
     return " ".join(word for word in bare.split() if word not in {"a", "an", "the"})
 
 
@@ -50,7 +58,7 @@ def exact_match(response: str, target: Target, row: Mapping[str, Any]) -> float:
     >>> exact_match("The Otter.", "otter", {})
     1.0
     """
-    return float(any(normalised(response) == normalised(text) for text in _texts(target)))
+    return float(any(_equals(response, text) for text in _texts(target)))
 
 
 @overload
@@ -77,11 +85,10 @@ class _Contains:
     veto: str | None
 
     def __call__(self, response: str, target: Target, row: Mapping[str, Any]) -> float:
-        said = f" {normalised(response)} "
         vetoed = _texts(row[self.veto]) if self.veto else ()
-        if any(f" {normalised(text)} " in said for text in vetoed):
+        if any(_stands_in(text, response) for text in vetoed):
             return 0.0
-        return float(any(f" {normalised(text)} " in said for text in _texts(target)))
+        return float(any(_stands_in(text, response) for text in _texts(target)))
 
 
 def regex(pattern: str, group: int | str = 0, flags: int = 0) -> Scorer:
@@ -132,7 +139,11 @@ def score(scorer: Scorer, response: str, target: Target, row: Mapping[str, Any])
     """One response's score; an empty response is `empty` and scores 0 without being put to the scorer."""
     if not response.strip():
         return Score(0.0, "empty")
-    given = scorer(response, target, row)
+    try:
+        given = scorer(response, target, row)
+    except Exception as error:
+        msg = f"scorer {name_of(scorer)} raised {error!r} for {response!r:.60} with the target {target!r:.60}"
+        raise BadData(msg) from error
     scored = given if isinstance(given, Score) else Score(float(given))
     if not 0.0 <= scored.value <= 1.0:
         msg = f"scorer {name_of(scorer)} gave {scored.value!r} for {response!r:.60}; a score lies in [0, 1]"
@@ -142,6 +153,24 @@ def score(scorer: Scorer, response: str, target: Target, row: Mapping[str, Any])
         msg = f"scorer {name_of(scorer)} gave the status {scored.status!r} to {response!r:.60}; it is one of {said}"
         raise ValueError(msg)
     return scored
+
+
+def _is_punctuation(mark: str) -> bool:
+    return mark in string.punctuation or unicodedata.category(mark).startswith("P")
+
+
+def _equals(response: str, target: str) -> bool:
+    """Equal when normalised; as they stand where nothing of the target is left then ("A", "the")."""
+    wanted = normalised(target)
+    return normalised(response) == wanted if wanted else response.strip().lower() == target.strip().lower()
+
+
+def _stands_in(text: str, response: str) -> bool:
+    """Whether a text stands in a response as whole words, or anywhere where its script has no spaces."""
+    wanted, said = normalised(text), normalised(response)
+    if not wanted:
+        return _equals(response, text)
+    return wanted in said if UNSPACED.search(wanted) else f" {wanted} " in f" {said} "
 
 
 def _texts(target: Any) -> Sequence[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import polars as pl
 
 from fairprobe import plan as planning
+from fairprobe.data import Source
 from fairprobe.engines import Engine, open_engine
 from fairprobe.engines.checkpoints import Checkpoint, resolve
 from fairprobe.errors import BadExpectation, FairprobeError, NoCheckpoint
@@ -32,7 +33,7 @@ from fairprobe.requests import (
 )
 from fairprobe.store import Store
 from fairprobe.tasks import Outcomes, Recorded, Samples, Task
-from fairprobe.verdict import Defaults, Verdict, can_pass, judge
+from fairprobe.verdict import Defaults, Verdict, can_pass, fits, judge
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -61,6 +62,7 @@ class Settings:
     def __post_init__(self) -> None:
         object.__setattr__(self, "data", None if self.data is None else Path(self.data))
         object.__setattr__(self, "store", Path(self.store))
+        object.__setattr__(self, "defaults", replace(self.defaults, limited=self.limit is not None))
 
     def spec(self, role: Role) -> str | None:
         """The checkpoint named for a role."""
@@ -99,10 +101,11 @@ class Session:
         self.store = Store(settings.store)
         self.seconds = {"plan": 0.0, "ask": 0.0, "judge": 0.0}
         self.by_tests = Counts()
-        self._samples: dict[Task, Samples] = {}
+        self._samples: dict[tuple[Task, Role], Samples] = {}
         self._checkpoints: dict[Role, Checkpoint] = {}
         self._engines: dict[Role, Engine] = {}
         self._responses: dict[Role, dict[Request, Response]] = {"model": {}, "baseline": {}}
+        self._requests: dict[Task, list[tuple[Request, ...]]] = {}
         self._outcomes: dict[tuple[Task, Role], Outcomes] = {}
 
     # -- planning
@@ -112,25 +115,25 @@ class Session:
         recorded = self.settings.recorded("model")
         for task, role in planning.needs(expectation):
             if task.asks and recorded is not None:
-                return "asks a checkpoint, and --model names recorded answers"
+                return "that ask a checkpoint, since --model names recorded answers"
             if isinstance(task, Recorded):
                 if recorded is None:
-                    return "reads recorded answers, and --model names none (--model=recorded:NAME)"
+                    return "that read recorded answers, since --model names none (--model=recorded:NAME)"
                 name = self.settings.recorded(role)
                 if name is not None and not task.has(name, self.settings.data):
-                    return f"has no recording of {name!r}"
+                    return f"without a recording of {name!r}"
         return None
 
     def check(self, expectation: Expectation) -> None:
         """Raise what is wrong with an expectation before anything is asked: no checkpoint, bad data, no such group."""
         for task, role in planning.needs(expectation):
             self._named(role, expectation)
-            self.samples(task)
-        can_pass(expectation, self._samples, self.settings.defaults)
+            self._wanted(task, role)
+        fits(expectation, self.tasks)
 
     def can_pass(self, expectation: Expectation) -> bool | None:
         """Whether it can pass at the planned number of samples; None where that is not known."""
-        return can_pass(expectation, self._samples, self.settings.defaults)
+        return can_pass(expectation, self.tasks, self.settings.defaults)
 
     def plan(self, expectations: Iterable[Expectation]) -> Plan:
         """The distinct requests of expectations that were checked. Raises where two tasks share a name."""
@@ -142,20 +145,25 @@ class Session:
         self.seconds["plan"] += time.monotonic() - started
         return made
 
-    def samples(self, task: Task) -> Samples:
-        """A task's samples, read once; a subset of them under a limit."""
-        if task not in self._samples:
-            if isinstance(task, Recorded):
-                samples = task.recorded(self.settings.recorded("model") or "", self.settings.data)
-            else:
-                samples = task.read(self.settings.data)
-            self._samples[task] = planning.subset(samples, self.settings.limit, self.settings.defaults.seed)
-        return self._samples[task]
+    def samples(self, task: Task, role: Role = "model") -> Samples:
+        """A task's samples, read once; a subset of them under a limit. Each role has recordings of its own."""
+        key: tuple[Task, Role] = (task, role if isinstance(task, Recorded) else "model")
+        if key not in self._samples:
+            root, seed = self.settings.data, self.settings.defaults.seed
+            read = task.recorded(self._recorded(task, role), root) if isinstance(task, Recorded) else task.read(root)
+            self._samples[key] = planning.subset(read, self.settings.limit, seed, task.scored_columns)
+        return self._samples[key]
 
     @property
     def tasks(self) -> Mapping[Task, Samples]:
-        """Every task that was read, with its samples."""
-        return self._samples
+        """Every task that was read, with its samples for the model."""
+        return {task: samples for (task, role), samples in self._samples.items() if role == "model"}
+
+    @property
+    def sources(self) -> Iterator[tuple[Task, Source]]:
+        """Every file that samples were read from, with its task."""
+        for (task, _), samples in self._samples.items():
+            yield from ((task, source) for source in samples.sources)
 
     def lacking(self, plan: Plan) -> dict[Role, list[Request]]:
         """The requests of a plan that neither this run nor the store has answers to."""
@@ -249,19 +257,24 @@ class Session:
             raise NoCheckpoint(msg)
         return spec
 
+    def _recorded(self, task: Recorded, role: Role) -> str:
+        name = self.settings.recorded(role)
+        if name is None:
+            msg = f"{task!r} holds recorded answers: name whose with --{role}=recorded:NAME"
+            raise NoCheckpoint(msg)
+        return name
+
     def _outcome(self, task: Task, role: Role) -> Outcomes:
-        if isinstance(task, Recorded):
-            name = self.settings.recorded(role)
-            if name is None:
-                msg = f"{task!r} holds recorded answers: name whose with --{role}=recorded:NAME"
-                raise NoCheckpoint(msg)
-            samples = planning.subset(
-                task.recorded(name, self.settings.data), self.settings.limit, self.settings.defaults.seed
-            )
-            return task.outcomes(samples)
-        samples = self.samples(task)
+        samples = self.samples(task, role)
         had = self._responses[role]
-        return task.outcomes(samples, [[had.get(each) for each in requests] for requests in task.requests(samples)])
+        return task.outcomes(samples, [[had.get(each) for each in requests] for requests in self._wanted(task, role)])
+
+    def _wanted(self, task: Task, role: Role) -> list[tuple[Request, ...]]:
+        """What is asked about each sample of a task, made once."""
+        samples = self.samples(task, role)
+        if task not in self._requests:
+            self._requests[task] = task.requests(samples)
+        return self._requests[task]
 
     def _key(self, role: Role) -> str:
         return f"{self.checkpoint(role).fingerprint}\n{self.engine(role).numerics}"
@@ -291,6 +304,8 @@ class Session:
                 self._ask_engine(role, engine, fitting, counts)
 
     def _ask_engine(self, role: Role, engine: Engine, requests: Sequence[Request], counts: Counts) -> None:
+        for other in self._engines.keys() - {role}:
+            self._engines[other].close()
         chunk: dict[Request, Response] = {}
         kept = time.monotonic()
         try:
@@ -304,10 +319,11 @@ class Session:
         finally:
             # whatever stopped the engine, what it said is kept
             self._keep(role, chunk, counts)
-            engine.close()
 
     def _keep(self, role: Role, chunk: Mapping[Request, Response], counts: Counts) -> None:
         self._responses[role].update(chunk)
+        # what was looked up before these answers came is no longer what is known
+        self._outcomes = {key: held for key, held in self._outcomes.items() if key[1] != role}
         for response in chunk.values():
             counts.asked += 1
             if not isinstance(response, (Failed, DoesNotFit)):
@@ -363,7 +379,7 @@ class Model:
 def measure(
     measured: Metric | Question | Expectation, *, model: str, baseline: str | None = None, **settings: Any
 ) -> pl.DataFrame:
-    """The same numbers as in a test, as a table for a notebook: a row per group with value, limits and counts.
+    """The report's table of groups, for a notebook: a row per group with value, limits and counts.
 
     A metric alone gives one row over all samples; `.by("dialect")` or `.gap("dialect")` a row per group. Limits are
     one-sided at the confidence each. `model` and `baseline` are what `--model` and `--baseline` take; `settings`
@@ -384,7 +400,7 @@ def measure(
         session.close()
     return pl.DataFrame([
         {**group.group, "value": group.value, "low": group.low, "high": group.high, "samples": group.samples,
-         "clusters": group.clusters, **{f"{status}": n for status, n in group.statuses.items()}}
+         "clusters": group.clusters, **group.statuses}
         for group in verdict.groups
     ], infer_schema_length=None)  # fmt: skip
 

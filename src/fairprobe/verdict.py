@@ -11,9 +11,10 @@ from typing import Literal
 import numpy as np
 
 from fairprobe import guards, statistics
+from fairprobe.errors import BadExpectation
 from fairprobe.expressions import Difference, Expectation, Mode, Question, Scope, Terms, measures, walk
 from fairprobe.guards import Guard
-from fairprobe.metrics import Grouped, Look, NoEvidence, Role, grouped, labelled, measured, reference_index
+from fairprobe.metrics import KNOW_CHANCE, Grouped, Look, NoEvidence, Role, grouped, labelled, measured, reference_index
 from fairprobe.scorers import STATUSES
 from fairprobe.statistics import Decision
 from fairprobe.tasks import Outcomes, Samples, Task
@@ -108,8 +109,42 @@ def judge(expectation: Expectation, look: Look, defaults: Defaults = Defaults())
         return replace(verdict, caveats=(str(error),))
     between = tuple(labelled(data.labels[place]) for place in decision.between) if decision.between else None
     return replace(
-        verdict, outcome=_outcome(decision, found), decision=decision, between=between, caveats=_caveats(found)
+        verdict,
+        outcome=_outcome(decision, found),
+        decision=decision,
+        between=between,
+        caveats=_caveats(found, expectation),
     )
+
+
+def fits(expectation: Expectation, samples: Mapping[Task, Samples]) -> None:
+    """Raise what does not fit the samples, in an expectation or its guards, before anything is asked."""
+
+    def any_answers(task: Task, role: Role) -> Outcomes:  # noqa: ARG001 - as they are looked up
+        zeros = np.zeros(len(samples[task]))
+        return _all_ok(task, samples[task], dict.fromkeys(task.score_names, zeros))
+
+    data = grouped(expectation.question, measured(expectation.question.metric, any_answers))
+    _refuse_empty_claim(expectation, data)
+    for condition in expectation.terms.guards:
+        fits(condition, samples)
+
+
+def _refuse_empty_claim(expectation: Expectation, data: Grouped) -> None:
+    """A bound that every value keeps, or none can, tests nothing."""
+    ends = _range(data)
+    question = expectation.question
+    if ends is None or question.kind == "ratio":
+        return
+    low, high = ends
+    if question.kind == "gap":
+        low, high = (0.0 if question.reference is None or question.two_sided else low - high), high - low
+    if not low <= expectation.bound <= high:
+        msg = (
+            f"{expectation.claim} tests nothing: what it asks for lies between {low:g} and {high:g} whatever is "
+            f"answered. Choose a bound inside (a share of 5 % is 0.05)."
+        )
+        raise BadExpectation(msg)
 
 
 def can_pass(expectation: Expectation, samples: Mapping[Task, Samples], defaults: Defaults) -> bool | None:
@@ -118,22 +153,30 @@ def can_pass(expectation: Expectation, samples: Mapping[Task, Samples], defaults
     functions = {measure.function for measure in measures(question.metric)}
     tasks = {measure.task for measure in measures(question.metric)}
     unbounded = any(not np.isfinite(ends).all() for task in tasks for ends in task.ranges(samples[task]).values())
-    odd = any(isinstance(part, Difference) for part in walk(question.metric)) or functions & {"valid_rate", "mean"}
     towards_high = expectation.comparison in {">", ">="}
+    # all answers are valid where that is what favours the claim
+    known = functions <= (KNOW_CHANCE | {"valid_rate"} if towards_high else KNOW_CHANCE)
+    odd = any(isinstance(part, Difference) for part in walk(question.metric)) or not known
     if odd or unbounded or (question.kind == "gap" and towards_high) or (question.kind == "ratio" and not towards_high):
         return None
     compares = question.kind in {"gap", "ratio"}
 
     def best(task: Task, role: Role) -> Outcomes:
         high = True if compares else towards_high == (role == "model")
-        size, ranges = len(samples[task]), task.ranges(samples[task])
-        scores = {name: np.full(size, float(ends[high])) for name, ends in ranges.items()}
-        return Outcomes(samples[task], scores, np.full(size, "ok", dtype=object), ranges=ranges)
+        ends = {name: float(ends[high]) for name, ends in task.ranges(samples[task]).items()}
+        return _all_ok(task, samples[task], {name: np.full(len(samples[task]), end) for name, end in ends.items()})
 
     data = grouped(question, measured(question.metric, best))
     enough = next(guards.check(question, data))
-    decision = _decide(expectation, data, Claim.of(expectation.terms, defaults), defaults)
+    try:
+        decision = _decide(expectation, data, Claim.of(expectation.terms, defaults), defaults)
+    except (NoEvidence, ValueError):
+        return False
     return decision.outcome == "pass" and not enough.fired
+
+
+def _all_ok(task: Task, samples: Samples, scores: Mapping[str, np.ndarray]) -> Outcomes:
+    return Outcomes(samples, scores, np.full(len(samples), "ok", dtype=object), ranges=task.ranges(samples))
 
 
 def _outcome(decision: Decision, found: Sequence[Guard]) -> Outcome:
@@ -160,7 +203,9 @@ def _decide(expectation: Expectation, data: Grouped, claim: Claim, defaults: Def
         for pattern in patterns
     ]  # fmt: skip
     decision = decisions[0] if len(decisions) == 1 else _worst(expectation, decisions)
-    if claim.scope == "benchmark" and not defaults.limited and not data.lacks_any:
+    # drawn answers would be others another time, and a part is not the whole
+    drawn = any(measure.task.drawn for measure in measures(question.metric))
+    if claim.scope == "benchmark" and not (defaults.limited or data.lacks_any or drawn):
         return _exactly(expectation, decision)
     return decision
 
@@ -229,14 +274,19 @@ def _waived(guard: Guard, expectation: Expectation) -> Guard:
     return replace(guard, outcome="waived", detail=f"{guard.detail}; waived because {reason}")
 
 
-def _caveats(found: Sequence[Guard]) -> tuple[str, ...]:
-    return tuple(f"{guard.name}: {guard.detail}" for guard in found if guard.outcome in {"caveat", "waived"})
+def _caveats(found: Sequence[Guard], expectation: Expectation) -> tuple[str, ...]:
+    names = {guard.name for guard in found}
+    idle = [waiver.guard for waiver in expectation.terms.waivers if waiver.guard not in names]
+    return (
+        *(f"{guard.name}: {guard.detail}" for guard in found if guard.outcome in {"caveat", "waived"}),
+        *(f"{name} is waived and is no guard of this verdict; it has {', '.join(sorted(names))}" for name in idle),
+    )
 
 
 def _group_values(question: Question, data: Grouped, confidence: float) -> tuple[GroupValue, ...]:
     try:
         estimates = data.estimates()
-    except NoEvidence:
+    except (NoEvidence, ValueError):
         return tuple(_group(question, data, place, None) for place in range(len(data.labels)))
     low, high = statistics.limits(estimates, 1 - confidence)
     ends = [(float(v), float(lo), float(hi)) for v, lo, hi in zip(estimates.theta, low, high, strict=True)]

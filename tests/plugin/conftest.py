@@ -10,7 +10,7 @@ import hypothesis  # noqa: F401
 import pytest
 
 import fairprobe.pytest_plugin.run  # noqa: F401
-from fairprobe.expressions import judge_now
+from fairprobe.judging import judge_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

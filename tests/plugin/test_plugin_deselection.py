@@ -21,12 +21,14 @@ def test_asked_tasks_are_left_out_of_a_recorded_run(pytester, asking_suite, outc
     done.stdout.fnmatch_lines(
         [
             "fairprobe: 1 expectations want 0 answers, 0 distinct",
-            "fairprobe: deselected 1 asks a checkpoint, and --model names recorded answers",
+            "fairprobe: deselected 1 that ask a checkpoint, since --model names recorded answers",
             "1 shown, 1 deselected. Not complete: no statement about the release can be made.",
         ]
     )
     assert outcomes() == {"test_recorded": "pass"}
-    assert results()["deselected"] == [{"reason": "asks a checkpoint, and --model names recorded answers", "count": 1}]
+    assert results()["deselected"] == [
+        {"reason": "that ask a checkpoint, since --model names recorded answers", "count": 1}
+    ]
 
 
 def test_recorded_tasks_are_left_out_of_an_asking_run(pytester, asking_suite, tiny):
@@ -35,7 +37,7 @@ def test_recorded_tasks_are_left_out_of_an_asking_run(pytester, asking_suite, ti
     done.assert_outcomes(passed=1, deselected=1)
     done.stdout.fnmatch_lines(
         [
-            "fairprobe: deselected 1 reads recorded answers, and --model names none (--model=recorded:NAME)",
+            "fairprobe: deselected 1 that read recorded answers, since --model names none (--model=recorded:NAME)",
             "1 shown, 1 deselected. Not complete: *",
         ]
     )
@@ -48,7 +50,7 @@ def test_nothing_left_is_a_usage_error(pytester, asking_suite, other):
     done.stderr.fnmatch_lines(
         [
             "ERROR: fairprobe: no expectation is left with --model=recorded:any: "
-            "1 asks a checkpoint, and --model names recorded answers"
+            "1 that ask a checkpoint, since --model names recorded answers"
         ]
     )
     assert done.ret == pytest.ExitCode.USAGE_ERROR
@@ -82,20 +84,20 @@ def test_a_model_without_a_recording_of_a_task_leaves_it_out(pytester, recording
     done = pytester.runpytest_inprocess("--model=recorded:b", "--baseline=recorded:a")
     done.assert_outcomes(passed=1, deselected=2)
     done.stdout.fnmatch_lines([
-        "fairprobe: deselected 2 has no recording of 'b'", "1 shown, 2 deselected. Not complete: *",
+        "fairprobe: deselected 2 without a recording of 'b'", "1 shown, 2 deselected. Not complete: *",
     ])  # fmt: skip
     assert outcomes() == {"test_riddles": "pass"}
 
 
 def test_a_baseline_without_a_recording_leaves_out_its_changes(pytester, recordings, outcomes):
     done = pytester.runpytest_inprocess("--model=recorded:a", "--baseline=recorded:b")
-    done.stdout.fnmatch_lines(["fairprobe: deselected 1 has no recording of 'b'"])
+    done.stdout.fnmatch_lines(["fairprobe: deselected 1 without a recording of 'b'"])
     assert outcomes() == {"test_riddles": "pass", "test_sums": "pass"}
 
 
 def test_a_name_that_was_never_recorded_is_a_usage_error(pytester, recordings):
     done = pytester.runpytest_inprocess("--model=recorded:c", "--baseline=recorded:a")
-    done.stderr.fnmatch_lines(["*no expectation is left with --model=recorded:c: 3 has no recording of 'c'"])
+    done.stderr.fnmatch_lines(["*no expectation is left with --model=recorded:c: 3 without a recording of 'c'"])
     assert done.ret == pytest.ExitCode.USAGE_ERROR
 
 
@@ -103,7 +105,7 @@ def test_a_name_that_was_never_recorded_is_a_usage_error(pytester, recordings):
 def test_nothing_left_is_an_error_for_workers_too(pytester, recordings, workers):
     done = pytester.runpytest_inprocess("--model=recorded:c", workers, "-p", "no:hypothesispytest", "-p", "no:anyio")
     done.stderr.fnmatch_lines(
-        ["ERROR: fairprobe: no expectation is left with --model=recorded:c: 3 has no recording *"]
+        ["ERROR: fairprobe: no expectation is left with --model=recorded:c: 3 without a recording *"]
     )
     assert done.ret == pytest.ExitCode.USAGE_ERROR
     assert "INTERNALERROR" not in done.stdout.str() + done.stderr.str()

@@ -8,16 +8,16 @@ import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fairprobe.data import Files
 from fairprobe.errors import FairprobeError
 from fairprobe.metrics import Role
 from fairprobe.pytest_plugin import options
 from fairprobe.pytest_plugin.run import ROLES, Run
-from fairprobe.report.results import suite_facts
+from fairprobe.report.results import relative, suite_facts
 
 PACKAGES = ("fairprobe", "numpy", "polars", "pytest", "scipy", "torch", "transformers")
 
@@ -34,7 +34,7 @@ def facts(run: Run, config: pytest.Config, deselected: Counter[str], *, partial:
         "interrupted": False,
         "profile": options.profile_name(config),
         "seconds": dict(session.seconds),
-        "plan": {"expectations": len(run.planned.expectations) if run.planned else 0},
+        "plan": {"expectations": len(run.planned.expectations) if run.planned else 0, "tests": run.tests},
         "checkpoints": [known for role in ROLES if (known := _checkpoint(run, role))],
         "engine": {
             "name": settings.engine,
@@ -42,7 +42,7 @@ def facts(run: Run, config: pytest.Config, deselected: Counter[str], *, partial:
             **session.describe_engine(),
         },
         "suite": suite_facts(config.rootpath, run.files),
-        "data": list(_data(run)),
+        "data": list(_data(run, config.rootpath)),
         "requests": asdict(run.counts),
         "rounds": list(_rounds(run)),
         "settings": {name: str(held) for name, held in options.given(config).items()},
@@ -65,7 +65,7 @@ def merged(
     run["engine"] = next((each["engine"] for each in facts if "version" in each["engine"]), first["engine"])
     run["seconds"] = {name: max(each["seconds"][name] for each in facts) for name in first["seconds"]}
     judged = {entry["test"] for entry in entries}
-    whole = all(each["complete"] for each in (first, *others)) and len(judged) >= first["plan"]["expectations"]
+    whole = all(each["complete"] for each in (first, *others)) and set(first["plan"]["tests"]) <= judged
     run["complete"] = whole and not interrupted and not any(entry["outcome"] == "error" for entry in entries)
     return run
 
@@ -85,12 +85,10 @@ def _checkpoint(run: Run, role: Role) -> dict[str, Any] | None:
     return known | {name: getattr(checkpoint, name) for name in unknown}
 
 
-def _data(run: Run) -> Iterator[dict[str, Any]]:
-    for task, samples in run.session.tasks.items():
-        for source in samples.sources:
-            path = task.data.pattern if isinstance(task.data, Files) else source.path
-            counted = {"sha256": source.sha256, "rows": source.rows, "revision": None, "licence": None}
-            yield {"task": task.name, "path": path, **counted}
+def _data(run: Run, root: Path) -> Iterator[dict[str, Any]]:
+    for task, source in run.session.sources:
+        known = {"sha256": source.sha256, "rows": source.rows, "revision": None, "licence": None}
+        yield {"task": task.name, "path": relative(Path(source.path), root), **known}
 
 
 def _rounds(run: Run) -> Iterator[dict[str, Any]]:

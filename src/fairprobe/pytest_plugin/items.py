@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from fairprobe.errors import FairprobeError, NotShown
+from fairprobe.judging import judge_now
 from fairprobe.pytest_plugin.record import Record
 
 if TYPE_CHECKING:
@@ -67,7 +68,13 @@ TEXT = pytest.StashKey[str]()
 
 def raise_unless_green(record: Record, item: pytest.Item, expectation: Expectation) -> None:
     """Judge, keep the entry for the report, and raise or warn as the mode says."""
-    judged = record.run.judge(expectation, item.nodeid)
+    __tracebackhide__ = True  # the reader wants the table, not how it came about
+    try:
+        judged = record.run.judge(expectation, item.nodeid)
+    except FairprobeError as error:
+        entry = record.run.error_entry(expectation, item.nodeid, str(error))
+        item.stash.setdefault(ENTRIES, []).append(entry)
+        raise
     item.stash.setdefault(ENTRIES, []).append(judged.entry)
     item.stash[TEXT] = judged.text
     if judged.entry["red"]:
@@ -80,12 +87,9 @@ def raise_unless_green(record: Record, item: pytest.Item, expectation: Expectati
 @contextmanager
 def judging(item: pytest.Item) -> Iterator[None]:
     """While a test runs, the truth of an expectation is its verdict."""
-    if "fairprobe.expressions" not in sys.modules:
-        yield
-        return
-    from fairprobe.expressions import judge_now
 
     def judge(expectation: Expectation) -> bool:
+        __tracebackhide__ = True
         raise_unless_green(Record.of(item.config), item, expectation)
         return True
 
@@ -220,7 +224,7 @@ def _module_name(collector: pytest.Collector) -> str | None:
 def _describe(item: pytest.Item, report: pytest.TestReport, entry: Mapping[str, Any]) -> None:
     """What JUnit's XML and the letters and sections of the terminal are made of."""
     vars(report)["fairprobe_outcome"] = entry["outcome"]
-    vars(report)["fairprobe_text"] = item.stash[TEXT]
+    vars(report)["fairprobe_text"] = item.stash.get(TEXT, report.longreprtext)
     shown = ("outcome", "value", "low", "high", "comparison", "bound", "confidence", "clusters")
     given = ((name, entry[name]) for name in shown)
     properties: list[tuple[str, object]] = [

@@ -1,4 +1,4 @@
-"""What a run is told: the command line, the ini file and named profiles, in that order of precedence."""
+"""What a run is told: the command line, else the chosen profile, else the ini file."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ NO_CLAIM = "sample"
 """The profile whose exit status reflects crashes only."""
 
 HELP = {
-    "model": "the checkpoint under test: a folder, a hub id (@revision), or recorded:NAME",
-    "baseline": "the checkpoint that it is compared with, named likewise",
+    "model": "also --model: the checkpoint under test: a folder, a hub id (@revision), or recorded:NAME",
+    "baseline": "also --baseline: the checkpoint that it is compared with, named likewise",
     "engine": "what answers requests: auto or transformers",
     "engine-arg": "KEY=VALUE passed through to the engine: dtype=bfloat16, adapter=PATH (repeatable)",
     "template-arg": "KEY=VALUE passed through to the chat template (repeatable)",
@@ -35,7 +35,7 @@ HELP = {
     "profile": "named settings: sample, smoke, nightly, release, or [tool.fairprobe.profiles.NAME] in pyproject.toml",
     "limit": "ask about N samples of each task at most: a seeded, group-balanced, pair-preserving subset",
     "seed": "seed of subsets and simulated limits (default: 0)",
-    "stop": "full: ask everything; sequential: stop asking for what is decided",
+    "stop": "full: ask everything (sequential is not there yet)",
     "confidence": "confidence of verdicts that do not say theirs (default: 0.95)",
     "inconclusive": "fail: only a shown pass is green; warn: only a shown fail is red; where none says",
 }
@@ -95,7 +95,8 @@ def single(config: pytest.Config, name: str) -> str | None:
 
 def pairs(config: pytest.Config, name: str) -> dict[str, str]:
     """The `KEY=VALUE` settings of a repeatable option."""
-    given: Sequence[str] = value(config, name) or ()
+    given: Sequence[str] | str = value(config, name) or ()
+    given = [given] if isinstance(given, str) else given
     for text in given:
         if "=" not in text:
             msg = f"--fairprobe-{name} {text!r}: write KEY=VALUE, as in --fairprobe-{name} dtype=bfloat16"

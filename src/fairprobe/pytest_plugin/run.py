@@ -32,6 +32,10 @@ class Stated(Protocol):
     expectation: Expectation
     path: Path
 
+    @property
+    def nodeid(self) -> str:
+        """Its name in the run."""
+
 
 class Judged(NamedTuple):
     """A verdict as plain data and as text."""
@@ -56,11 +60,13 @@ class Run:
         self._asked = False
         self._broken: FairprobeError | None = None
         self.files: set[Path] = set()
+        self.tests: list[str] = []
 
     def plan(self, items: Sequence[Stated]) -> list[str]:
         """Plan the items' expectations, and say in lines what that will cost and what it can decide."""
         self._refuse_folder()
         self.files = {item.path for item in items}
+        self.tests = sorted(item.nodeid for item in items)
         expectations = dict.fromkeys(item.expectation for item in items)
         for expectation in expectations:
             try:
@@ -80,10 +86,14 @@ class Run:
         """Raise what is wrong with an item's expectation; else have everything that is planned asked, once."""
         if item.expectation in self._problems:
             raise self._problems[item.expectation]
+        self._ask_planned()
+
+    def _ask_planned(self) -> None:
         if not self._asked and self._broken is None and self.planned is not None:
             self._asked = True
             try:
                 self.session.ask(self.planned, self.counts)
+                self.session.close()
             except FairprobeError as error:
                 self._broken = error
         if self._broken is not None:
@@ -93,6 +103,8 @@ class Run:
         """The verdict on an expectation; one that was not planned is asked in a round of its own."""
         if self.planned is None or expectation not in self.planned.expectations:
             self._ask_more(expectation, test)
+        else:
+            self._ask_planned()
         verdict = self.session.judge(expectation)
         entry = report.entry(test, verdict, self.session.look, self.names)
         entry["red"] = entry["red"] and self.claims
@@ -195,7 +207,6 @@ def settings_of(config: pytest.Config) -> Settings:
             confidence=options.value(config, "confidence") or 0.95,
             mode="alarm" if options.value(config, "inconclusive") == "warn" else "prove",
             seed=options.value(config, "seed") or 0,
-            limited=options.value(config, "limit") is not None,
         ),
     )
 

@@ -7,7 +7,7 @@ decision errs with probability alpha.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
@@ -25,6 +25,8 @@ Comparison = Literal["<", "<=", ">", ">="]
 Outcome = Literal["pass", "fail", "inconclusive"]
 
 DRAWS, FINE_DRAWS = 4_000, 20_000
+MOST_CLUSTERS = 10**9
+"""More than this nobody asks: no number would decide it."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,7 @@ def decide(
     )
     rates = question in {"by", "overall"} and estimates.rates
     shown = _judge_rates(estimates, claim, alpha) if rates else _judge(estimates, claim, alpha, seed)
+    needed = _needed_rates(estimates, claim, alpha) if rates else _needed(estimates, claim, alpha, shown.critical)
     lower, upper, threshold = shown.lower, shown.upper, claim.threshold
     if question == "ratio":
         # the ratio falls as its contrasts rise, so it is told from here on by its negative
@@ -127,7 +130,7 @@ def decide(
         between=claim.between,
         p_value_pass=p_values[0],
         p_value_fail=p_values[1],
-        needed=None if passed or failed else _needed(estimates, claim, alpha, shown.critical),
+        needed=None if passed or failed else needed,
         equal_groups=float(np.ptp(gaussian(estimates, DRAWS, seed), axis=1).mean()) if all_pairs else None,
         method=shown.method,
     )
@@ -304,3 +307,23 @@ def _needed(estimates: Estimates, claim: _Claim, alpha: float, critical: float) 
     more = times.max() if (short > 0).all() else np.nanmin(np.where(short < 0, times, np.inf))
     clusters = int(estimates.counts.min())
     return max(int(np.ceil(more * clusters)), clusters + 1) if np.isfinite(more) else None
+
+
+def _needed_rates(estimates: Estimates, claim: _Claim, alpha: float) -> int | None:
+    """The clusters of the smallest group at which the same rates would be judged, by the very same limits."""
+    smallest = int(estimates.samples.min())
+
+    def decides(count: int) -> bool:
+        samples = np.ceil(estimates.samples * (count / smallest)).astype(np.int64)
+        shown = _judge_rates(replace(estimates, samples=samples), claim, alpha)
+        return min(shown.p_below, shown.p_above) < alpha
+
+    few, many = smallest, 2 * smallest
+    while not decides(many):
+        few, many = many, 2 * many
+        if many > MOST_CLUSTERS:
+            return None
+    while many - few > 1:
+        middle = (few + many) // 2
+        few, many = (few, middle) if decides(middle) else (middle, many)
+    return many

@@ -59,6 +59,16 @@ class Generation(Asking):
         return self.target is None and any(scorers.needs_target(scorer) for _, scorer in self._scorers)
 
     @property
+    def drawn(self) -> bool:
+        """Whether a temperature is given."""
+        return self.temperature > 0
+
+    @property
+    def scored_columns(self) -> tuple[str, ...]:
+        """The target."""
+        return () if self.target is None else (self.target,)
+
+    @property
     def score_names(self) -> tuple[str, ...]:
         """The scorers' names, in their order."""
         return tuple(name for name, _ in self._scorers)

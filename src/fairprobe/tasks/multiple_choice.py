@@ -50,6 +50,11 @@ class MultipleChoice(Asking):
             raise BadData(msg)
 
     @property
+    def scored_columns(self) -> tuple[str, ...]:
+        """The answer and the options."""
+        return (self.answer, *((self.options,) if isinstance(self.options, str) else self.options))
+
+    @property
     def score_names(self) -> tuple[str, ...]:
         """Whether the right option was chosen."""
         return ("accuracy",)
@@ -189,6 +194,9 @@ def _index(answer: Any, texts: Sequence[str], where: str) -> int:
     if isinstance(answer, str) and answer in texts:
         return list(texts).index(answer)
     if isinstance(answer, int) and 0 <= answer < len(texts):
+        if str(answer) in texts and texts[answer] != str(answer):
+            msg = f"{where} has the answer {answer}: the option, or its place in {list(texts)}? Write it as a text."
+            raise BadData(msg)
         return answer
     if isinstance(answer, str) and len(answer.strip()) == 1 and answer.strip().upper() in LETTERS[: len(texts)]:
         return LETTERS.index(answer.strip().upper())

@@ -23,6 +23,7 @@ class Recorded(Task):
     `{model}` in the path is the recorded model's name and any other `{word}` becomes a column; `model` names a
     column with it instead. With neither, the file answers for whatever name is given. `score` is a numeric column,
     or a dict of metric name to column; values within [0, 1] are bounded, others unbounded unless `range` is given.
+    `at_chance` is the accuracy of an answer that knows nothing, for the guard that asks for more than that.
 
     >>> Recorded([{"score": 1.0, "dialect": "en_us"}], score="score", name="answers")
     Recorded('answers', 1 samples)
@@ -31,14 +32,27 @@ class Recorded(Task):
     score: str | Mapping[str, str] = "score"
     _: KW_ONLY
     model: str | None = None
+    at_chance: float | None = None
     range: tuple[float, float] | None = None
 
     asks: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.at_chance is not None and not 0 < self.at_chance < 1:
+            msg = f"{self!r}: at_chance is a share of right answers, such as 0.25, not {self.at_chance!r}"
+            raise BadData(msg)
         given = self.score if isinstance(self.score, Mapping) else {self.score: self.score}
         object.__setattr__(self, "score", tuple(given.items()))
+
+    @property
+    def scored_columns(self) -> tuple[str, ...]:
+        """The columns of the scores."""
+        return tuple(column for _, column in self.columns)
+
+    def chance(self, samples: Samples) -> float | None:  # noqa: ARG002 - tasks differ
+        """What the recording says it is."""
+        return self.at_chance
 
     @property
     def score_names(self) -> tuple[str, ...]:

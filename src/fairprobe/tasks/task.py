@@ -127,6 +127,16 @@ class Task:
         return False
 
     @property
+    def drawn(self) -> bool:
+        """Whether answers are drawn at a temperature, so that another run would bring others."""
+        return False
+
+    @property
+    def scored_columns(self) -> tuple[str, ...]:
+        """Columns that scores are made of; a subset balanced by them would hide what they show."""
+        return ()
+
+    @property
     def score_names(self) -> tuple[str, ...]:
         """The names of the scores that its outcomes hold; the first is what `accuracy` reads."""
         raise NotImplementedError
@@ -235,13 +245,20 @@ class Asking(Task):
 
     def _content(self, row: Row, number: int) -> str | tuple[Message, ...]:
         if callable(self.prompt):
-            given = self.prompt(row)
-            return given if isinstance(given, str) else tuple(map(_message, given))
+            return self._called(self.prompt, row, number)
         missing = [name for name in self._fields() if row.get(name) is None]
         if missing:
             msg = f"{self!r}: row {number} has no value in column {missing[0]!r}, which the prompt needs"
             raise BadData(msg)
         return self.prompt.format_map(row)
+
+    def _called(self, prompt: Callable[[Row], Any], row: Row, number: int) -> str | tuple[Message, ...]:
+        try:
+            given = prompt(row)
+            return given if isinstance(given, str) else tuple(map(_message, given))
+        except Exception as error:
+            msg = f"{self!r}: the prompt of row {number} raised {error!r}; it gives a text or chat messages"
+            raise BadData(msg) from error
 
 
 def unanswered(response: Response | None) -> str | None:
