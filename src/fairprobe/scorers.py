@@ -86,9 +86,9 @@ class _Contains:
 
     def __call__(self, response: str, target: Target, row: Mapping[str, Any]) -> float:
         vetoed = _texts(row[self.veto]) if self.veto else ()
-        if any(_stands_in(text, response) for text in vetoed):
+        if any(stands_in(text, response) for text in vetoed):
             return 0.0
-        return float(any(_stands_in(text, response) for text in _texts(target)))
+        return float(any(stands_in(text, response) for text in _texts(target)))
 
 
 def regex(pattern: str, group: int | str = 0, flags: int = 0) -> Scorer:
@@ -141,10 +141,10 @@ def score(scorer: Scorer, response: str, target: Target, row: Mapping[str, Any])
         return Score(0.0, "empty")
     try:
         given = scorer(response, target, row)
+        scored = given if isinstance(given, Score) else Score(float(given))
     except Exception as error:
         msg = f"scorer {name_of(scorer)} raised {error!r} for {response!r:.60} with the target {target!r:.60}"
         raise BadData(msg) from error
-    scored = given if isinstance(given, Score) else Score(float(given))
     if not 0.0 <= scored.value <= 1.0:
         msg = f"scorer {name_of(scorer)} gave {scored.value!r} for {response!r:.60}; a score lies in [0, 1]"
         raise ValueError(msg)
@@ -165,7 +165,7 @@ def _equals(response: str, target: str) -> bool:
     return normalised(response) == wanted if wanted else response.strip().lower() == target.strip().lower()
 
 
-def _stands_in(text: str, response: str) -> bool:
+def stands_in(text: str, response: str) -> bool:
     """Whether a text stands in a response as whole words, or anywhere where its script has no spaces."""
     wanted, said = normalised(text), normalised(response)
     if not wanted:

@@ -13,7 +13,7 @@ import numpy as np
 from fairprobe import data
 from fairprobe.errors import BadData
 from fairprobe.requests import Choose, Chosen, Generate, Generated, Prompt, Request, Response
-from fairprobe.scorers import Status, normalised
+from fairprobe.scorers import Status, stands_in
 from fairprobe.tasks.task import Asking, Outcomes, Samples, unanswered
 
 LETTERS = string.ascii_uppercase
@@ -210,8 +210,7 @@ def _index(answer: Any, texts: Sequence[str], where: str) -> int:
 def _named(text: str, texts: Sequence[str]) -> int | None:
     """The one option that a written answer names, by its letter, its words or both; none where these disagree."""
     letters = {LETTERS.index(letter) for letter in re.findall(rf"\b([{LETTERS[: len(texts)]}])\b", text)}
-    said = f" {normalised(text)} "
-    named = {index for index, option in enumerate(texts) if f" {normalised(option)} " in said}
+    named = {index for index, option in enumerate(texts) if stands_in(option, text)}
     # "A seal" may be the letter A or an article: its words decide whether it is an answer
     if len(letters) == 1 and (len(named) != 1 or named == letters):
         return letters.pop()

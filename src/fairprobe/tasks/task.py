@@ -250,7 +250,7 @@ class Asking(Task):
         if missing:
             msg = f"{self!r}: row {number} has no value in column {missing[0]!r}, which the prompt needs"
             raise BadData(msg)
-        return self.prompt.format_map(row)
+        return self._called(self.prompt.format_map, row, number)
 
     def _called(self, prompt: Callable[[Row], Any], row: Row, number: int) -> str | tuple[Message, ...]:
         try:
