@@ -32,19 +32,8 @@ class Engine(Protocol):
         It goes into the store's key: engine, dtype, kind of device, chat template, arguments that matter.
         """
 
-    @property
-    def counts(self) -> Mapping[str, int]:
-        """The work done since the engine was opened.
-
-        `forward_calls`, `prefill_tokens` (really computed, without padding), `padded_tokens`, `head_rows` and
-        `output_tokens`.
-        """
-
-    def encode(self, request: Request) -> Encoded | DoesNotFit:
-        """The tokens of a request, or that they do not fit; needs no weights."""
-
     def encode_all(self, requests: Sequence[Request]) -> list[Encoded | DoesNotFit]:
-        """The tokens of many requests, in their order: faster than one by one; needs no weights."""
+        """The tokens of requests, in their order, or that they do not fit; needs no weights."""
 
     def answers(self, requests: Sequence[Request]) -> Iterator[tuple[Request, Response]]:
         """Each distinct request with its response, as batches finish and in any order.
