@@ -29,7 +29,7 @@ class Engine(Protocol):
     def numerics(self) -> str:
         """What else than the checkpoint's content changes its numbers, as one line; known without its weights.
 
-        It goes into the store's key: engine, dtype, kind of device, chat template, arguments that matter.
+        It goes into the store's key: engine, dtype, kind of device, arguments that matter.
         """
 
     def encode_all(self, requests: Sequence[Request]) -> list[Encoded | DoesNotFit]:
