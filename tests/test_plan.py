@@ -20,7 +20,7 @@ def clues(rows=None, name="clues", **named):
 
 def planned(*expectations):
     tasks = dict.fromkeys(task for expectation in expectations for task, _ in needs(expectation))
-    return plan(expectations, {task: task.read() for task in tasks})
+    return plan(expectations, {task: task.requests(task.read()) for task in tasks if task.asks})
 
 
 def counts(made):

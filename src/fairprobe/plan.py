@@ -42,10 +42,9 @@ class Plan:
         return sum(len(requests) for requests in self.requests.values())
 
 
-def plan(expectations: Iterable[Expectation], samples: Mapping[Task, Samples]) -> Plan:
-    """The plan of these expectations over these samples."""
+def plan(expectations: Iterable[Expectation], asked: Mapping[Task, Sequence[tuple[Request, ...]]]) -> Plan:
+    """The plan of these expectations, given what each task that asks would ask about its samples."""
     expectations = tuple(expectations)
-    asked = {task: task.requests(rows) for task, rows in samples.items() if task.asks}
     wanted = 0
     distinct: dict[Role, dict[Request, None]] = {}
     for expectation in expectations:

@@ -141,7 +141,7 @@ class Session:
         expectations = tuple(expectations)
         tasks = list(dict.fromkeys(task for expectation in expectations for task, _ in planning.needs(expectation)))
         planning.check_names(tasks)
-        made = planning.plan(expectations, {task: self.samples(task) for task in tasks})
+        made = planning.plan(expectations, {task: self._wanted(task, "model") for task in tasks if task.asks})
         self.seconds["plan"] += time.monotonic() - started
         return made
 

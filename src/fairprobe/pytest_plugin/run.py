@@ -19,7 +19,8 @@ from fairprobe.metrics import Role
 from fairprobe.plan import Plan
 from fairprobe.pytest_plugin import options
 from fairprobe.pytest_plugin.folder import report_folder
-from fairprobe.session import Counts, Model, Session, Settings
+from fairprobe.pytest_plugin.workers import is_worker
+from fairprobe.session import RECORDED, Counts, Model, Session, Settings
 from fairprobe.verdict import Defaults
 
 ROLES: tuple[Role, Role] = ("model", "baseline")
@@ -215,7 +216,7 @@ def _short(spec: str | None) -> str | None:
     """A checkpoint's name without the folders that it lies in."""
     if spec is None:
         return None
-    return spec.partition(":")[2] if spec.startswith("recorded:") else (Path(spec).name or spec)
+    return spec.removeprefix(RECORDED) if spec.startswith(RECORDED) else (Path(spec).name or spec)
 
 
 class _Writer:
@@ -236,6 +237,6 @@ class _Writer:
 
 
 def _console(config: pytest.Config) -> Console | None:
-    if not config.pluginmanager.hasplugin("terminalreporter") or hasattr(config, "workerinput"):
+    if not config.pluginmanager.hasplugin("terminalreporter") or is_worker(config):
         return None
     return Console(file=cast("IO[str]", _Writer(config)))

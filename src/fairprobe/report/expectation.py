@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from fairprobe.report.figures import Scale, counted, exact, number, p_value, places, tint
-from fairprobe.report.text import MOST_CLUSTERS
+from fairprobe.statistics import MOST_CLUSTERS
 
 Record = Mapping[str, Any]
 Facts = list[tuple[str, Any]]

@@ -9,14 +9,13 @@ from typing import Any
 
 from fairprobe.report.anchors import anchor
 from fairprobe.report.figures import counted, places
+from fairprobe.statistics import MOST_CLUSTERS
 
 WORDS = {
     "pass": "shown", "fail": "shown not to hold", "inconclusive": "not decided", "invalid": "not measured",
     "error": "not judged",
 }  # fmt: skip
 MOST_GROUPS = 12
-MOST_CLUSTERS = 10**9
-"""More clusters than anyone could ask about."""
 
 
 def failure(entry: Mapping[str, Any], page: str) -> str:
