@@ -2,11 +2,20 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from fairprobe.statistics import decide, estimate, interval, subtract
+from fairprobe.statistics import (
+    clopper_pearson,
+    decide,
+    estimate,
+    interval,
+    korn_graubard,
+    miettinen_nurminen,
+    subtract,
+    tango,
+)
 
 QUESTIONS = ("gap", "by", "ratio")
 COMPARISONS = ("<", ">")
@@ -36,11 +45,13 @@ designs = st.builds(
 
 
 @slow_enough
-@given(designs, st.sampled_from(QUESTIONS), st.sampled_from(COMPARISONS), st.floats(-0.2, 1.2), st.data())
+@given(designs, st.sampled_from(QUESTIONS), st.sampled_from(COMPARISONS), st.floats(0.01, 0.99), st.data())
 def test_outcome_p_values_and_limits_say_the_same(design, question, comparison, bound, data):
     estimates = estimate(*design)
+    enough = estimates.counts.min() >= 10
     for t in (bound, data.draw(st.sampled_from(["low", "high", "value"]), label="bound on")):
         at = t if isinstance(t, float) else getattr(decide(estimates, question, comparison, bound), t)
+        assume(0 < at <= 1)
         decision = decide(estimates, question, comparison, at)
         # reaching the bound is contrary to `<`, and for the smallest group or ratio to `>`
         if question == "gap" or (question == "by" and comparison == "<"):
@@ -49,7 +60,8 @@ def test_outcome_p_values_and_limits_say_the_same(design, question, comparison, 
             below, above = decision.high <= at, decision.low > at
         passed, failed = (below, above) if comparison == "<" else (above, below)
         assert decision.low <= decision.high
-        assert (decision.outcome == "pass") == (decision.p_value_pass < 0.05) == passed
+        assert (decision.p_value_pass < 0.05) == passed
+        assert (decision.outcome == "pass") == (passed and enough)
         assert (decision.outcome == "fail") == (decision.p_value_fail < 0.05) == failed
 
 
@@ -58,11 +70,31 @@ def test_outcome_p_values_and_limits_say_the_same(design, question, comparison, 
 def test_two_groups_are_judged_by_two_one_sided_tests(design, bound):
     y, group, cluster, _ = design
     two = group < 2
-    estimates = estimate(y[two], group[two], cluster[two], ["a", "b"])
+    # scores between 0 and 1: of rates that rest on few answers score tests judge
+    estimates = estimate(0.9 * y[two], group[two], cluster[two], ["a", "b"])
     low, high = interval(estimates, [1, -1], 0.05)
-    decision = decide(estimates, "gap", "<", bound)
+    decision = decide(estimates, "gap", "<", bound, least_clusters=2)
     assert (decision.outcome == "pass") == (-bound < low and high < bound)
     assert decision.high == pytest.approx(min(1.0, max(high, -low)))
+
+
+@slow_enough
+@given(st.integers(0, 10_000), st.integers(10, 60), st.floats(0.01, 0.6), st.booleans())
+def test_two_rates_of_few_answers_are_judged_by_two_score_tests(seed, n, bound, shared):
+    y, group, cluster, _ = answers(seed, n=n, size=2, rates=(0.96, 0.9), shared=shared)
+    one, other = y[group == 0], y[group == 1]
+    b, c = int((one > other).sum()), int((one < other).sum())
+    few = b + c if shared else min(one.sum(), n - one.sum(), other.sum(), n - other.sum())
+    assume(few < 10)
+
+    def z(d):
+        return float(tango(b, c, n, d) if shared else miettinen_nurminen(one.sum(), n, other.sum(), n, d))
+
+    decision = decide(estimate(y, group, cluster, ["a", "b"]), "gap", "<", bound)
+    # |p1 - p2| < t iff p1 - p2 < t and p1 - p2 > -t; shown to reach it from either side, at half of alpha each
+    assert decision.p_value_pass == pytest.approx(stats.norm.cdf(max(z(bound), -z(-bound))))
+    assert decision.p_value_fail == pytest.approx(min(1.0, 2 * stats.norm.sf(max(z(bound), -z(-bound)))))
+    assert ("Tango" if shared else "Miettinen-Nurminen") in decision.method
 
 
 @slow_enough
@@ -86,6 +118,35 @@ def test_repeated_answers_of_a_cluster_leave_the_errors_unchanged(design, times)
     y, group, cluster, labels = design
     repeated = estimate(*(np.repeat(column, times) for column in (y, group, cluster)), labels)
     assert repeated.covariance == pytest.approx(estimate(*design).covariance, abs=1e-12)
+
+
+@slow_enough
+@given(designs)
+def test_twice_the_clusters_make_errors_smaller_by_the_root_of_two(design):
+    y, group, cluster, labels = design
+    once = estimate(*design)
+    twice = estimate(np.tile(y, 2), np.tile(group, 2), [*cluster, *(cluster + 10_000)], labels)
+    count = once.counts.astype(float)
+    exactly = np.sqrt((2 * count - 1) / (count - 1))
+    assert np.sqrt(np.diag(once.covariance)) == pytest.approx(exactly * np.sqrt(np.diag(twice.covariance)))
+    assert exactly == pytest.approx(2**0.5, rel=0.13)
+
+
+@slow_enough
+@given(
+    st.integers(0, 1000), st.integers(2, 5), st.booleans(), st.sampled_from(QUESTIONS), st.sampled_from([0.5, 0.9]),
+    st.floats(0.02, 0.95),
+)  # fmt: skip
+def test_repeated_answers_change_no_decision(seed, times, shared, question, rate, bound):
+    y, group, cluster, labels = answers(seed, shared=shared, rates=(rate, 0.9, 0.8))
+    repeated = estimate(*(np.repeat(column, times) for column in (y, group, cluster)), labels)
+    one, other = (
+        decide(estimate(y, group, cluster, labels), question, "<", bound),
+        decide(repeated, question, "<", bound),
+    )
+    assert (other.outcome, other.between, other.method) == (one.outcome, one.between, one.method)
+    numbers = [(d.value, d.low, d.high, d.p_value_pass, d.p_value_fail) for d in (one, other)]
+    assert numbers[0] == pytest.approx(numbers[1], abs=1e-9)
 
 
 @slow_enough
@@ -225,6 +286,10 @@ def test_what_has_no_answer_is_refused():
     one = estimate([1, 0], [0, 0], [0, 1], ["en_us"])
     with pytest.raises(ValueError, match="a gap needs two groups; there is only en_us"):
         decide(one, "gap", "<", 0.1)
+    with pytest.raises(ValueError, match="a bound of 5 tests nothing: the gap lies between 0 and 1 in any case"):
+        decide(three(1, 2, 3), "gap", "<", 5)
+    with pytest.raises(ValueError, match=r"a bound of -0\.1 tests nothing: a group's value lies between 0 and 1"):
+        decide(three(1, 2, 3), "by", ">", -0.1)
     with pytest.raises(ValueError, match="undefined: the largest is 0"):
         decide(three(0, 0, 0), "ratio", ">", 0.8)
     with pytest.raises(ValueError, match="one group, not 3"):
@@ -237,11 +302,64 @@ def test_what_has_no_answer_is_refused():
 
 def test_constant_values_without_ends_are_judged_as_they_are():
     flat = estimate(
-        [2.0] * 20 + [1.0] * 20, [0] * 20 + [1] * 20, [*range(20)] * 2, ["a", "b"], low=-np.inf, high=np.inf
+        [2.0] * 30 + [1.0] * 30, [0] * 30 + [1] * 30, [*range(30)] * 2, ["a", "b"], low=-np.inf, high=np.inf
     )
     assert decide(flat, "gap", "<", 1.5).outcome == "pass"
     assert decide(flat, "gap", "<", 0.5).outcome == "fail"
     assert decide(flat, "gap", "<", 1.0).p_value_pass == 1.0
+
+
+def test_a_rate_in_clusters_is_judged_by_korn_and_graubards_limits():
+    y = np.concatenate([np.ones(140), [0, 0, 0, 1, 1], [0, 0, 1, 1, 1]])
+    answered = estimate(y, np.zeros(150, dtype=int), np.repeat(np.arange(30), 5), ["a"])
+    decision = decide(answered, "overall", ">", 0.9)
+    n = korn_graubard(answered.theta[0], answered.covariance[0, 0], 150, 30, 0.05)
+    assert decision.low == pytest.approx(clopper_pearson(answered.theta[0] * n, n, 0.05)[0], abs=1e-7)
+    assert decision.method.startswith("Korn-Graubard limits")
+    # more than thirty independent answers would show, less than 150
+    assert clopper_pearson(29, 30, 0.05)[0] < decision.low < clopper_pearson(145, 150, 0.05)[0]
+
+
+def test_a_small_change_of_rates_is_judged_by_tangos_score():
+    change = np.concatenate([[-1.0] * 4, [1.0] * 2, np.zeros(94)])
+    decision = decide(estimate(change, [0] * 100, range(100), ["all"], low=-1, high=1), "overall", ">", -0.1)
+    assert decision.p_value_pass == pytest.approx(stats.norm.cdf(tango(4, 2, 100, 0.1)))
+    assert "Tango" in decision.method
+
+
+@pytest.mark.parametrize(("size", "ends", "outcome"), [
+    (9, (0, 1), "invalid"), (10, (0, 1), "pass"), (29, (-np.inf, np.inf), "invalid"), (30, (-np.inf, np.inf), "pass"),
+])  # fmt: skip
+def test_too_few_clusters_decide_nothing(size, ends, outcome):
+    y = np.tile([0.4, 0.6], size)[:size]
+    scores = estimate(y, [0] * size, range(size), ["a"], low=ends[0], high=ends[1])
+    assert decide(scores, "overall", "<", 0.95).outcome == outcome
+    assert decide(scores, "overall", "<", 0.95, least_clusters=2).outcome == "pass"
+    assert decide(scores, "overall", "<", 0.1).outcome == "fail"
+
+
+def test_a_cluster_that_spans_everything_decides_nothing():
+    y, group = [1, 0] * 50, [0] * 50 + [1] * 50
+    spanned = decide(estimate(y, group, [7] * 100, ["a", "b"]), "gap", "<", 0.5, least_clusters=2)
+    assert (spanned.outcome, spanned.low, spanned.high) == ("invalid", 0.0, 1.0)
+
+
+def test_clusters_of_very_unequal_weight_are_a_caveat():
+    sizes = [200] + [2] * 29
+    y = np.tile([1.0, 0.0], 129)
+    uneven = estimate(y, [0] * 258, np.repeat(np.arange(30), sizes), ["a"])
+    [caveat] = decide(uneven, "overall", ">", 0.2).caveats
+    assert caveat == ("the 30 clusters of a are so unequal that they count as about 2: limits may be too narrow")
+    even = estimate(y, [0] * 258, np.repeat(np.arange(129), 2), ["a"])
+    assert decide(even, "overall", ">", 0.2).caveats == ()
+
+
+def test_heavy_tails_of_values_without_ends_are_a_caveat():
+    rewards = np.concatenate([np.linspace(-1, 1, 59), [40.0]])
+    unbounded = {"low": -np.inf, "high": np.inf}
+    [caveat] = decide(estimate(rewards, [0] * 60, range(60), ["a"], **unbounded), "overall", "<", 2.0).caveats
+    assert caveat.startswith("heavy tails: clusters' values have a skewness of 7.")
+    assert decide(estimate(rewards[:59], [0] * 59, range(59), ["a"], **unbounded), "overall", "<", 2.0).caveats == ()
 
 
 def test_a_gap_of_a_hundred_equal_groups_is_near_what_equal_groups_show():

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from answers import clues, right
-from fairprobe import Recorded, accuracy, mean, valid_rate
+from fairprobe import Generation, Recorded, accuracy, mean, valid_rate
+from fairprobe.requests import Generated
 from fairprobe.verdict import Defaults, can_pass, judge
 
 
@@ -114,7 +115,7 @@ def test_of_a_benchmark_that_was_asked_whole_the_numbers_are_exact():
     assert (over.outcome, under.outcome) == ("fail", "pass")
     assert under.decision.low == under.decision.value == under.decision.high == pytest.approx(0.2)
     assert (under.decision.p_value_pass, under.decision.p_value_fail) == (0.0, 1.0)
-    assert under.decision.method == "every sample of this benchmark was asked"
+    assert under.decision.method == "these samples only, and all of them were asked"
 
 
 @pytest.mark.parametrize(("comparison", "outcome"), [("<", "fail"), ("<=", "pass"), (">", "fail"), (">=", "pass")])
@@ -124,6 +125,59 @@ def test_on_the_bound_of_a_benchmark_the_comparison_decides(comparison, outcome)
         return {"<": metric < 0.75, "<=": metric <= 0.75, ">": metric > 0.75, ">=": metric >= 0.75}[comparison]
 
     assert verdict({"us": right(75, 100)}, claim).outcome == outcome
+
+
+def drawn(shares, draws, scope, claim=lambda task: accuracy(task).gap("dialect") < 0.05):
+    """A verdict on samples that were each answered `draws` times, so many of them right."""
+    rows = [{"id": n, "dialect": d, "clue": "c", "word": "w"} for d in ("us", "ng") for n in range(len(shares))]
+    task = Generation(rows, "{clue}", target="word", name="clues", pair="id", samples=draws, temperature=1.0)
+
+    def responses(share):
+        return [Generated("w" if n < round(share * draws) else "no", True, False, 1, 1) for n in range(draws)]
+
+    answered = task.outcomes(task.read(), [responses(share) for share in [*shares, *shares]])
+    return judge(claim(task).at(scope=scope), lambda *_: answered)
+
+
+def test_of_a_benchmark_whose_samples_were_answered_several_times_only_the_draw_varies():
+    shares = [1.0, 0.0, 0.8, 0.2] * 25
+    these, like = drawn(shares, 5, "benchmark"), drawn(shares, 5, "population", lambda task: accuracy(task) > 0.4)
+    assert these.decision.method.startswith("these samples only, by the draw of their answers: ")
+    # of 100 samples half vary, with 0.2 * 0.8 / 4 each: the error of a gap of two such means is 0.02
+    assert these.decision.high == pytest.approx(1.65 * 0.02, rel=0.15)
+    fixed = drawn(shares, 5, "benchmark", lambda task: accuracy(task) > 0.4)
+    assert like.decision.low < fixed.decision.low < 0.5
+
+
+def test_answers_that_agree_are_exact_and_answers_drawn_once_tell_of_samples_like_these():
+    agreed = drawn([1.0, 0.0] * 50, 5, "benchmark")
+    assert (agreed.decision.low, agreed.decision.high) == (0.0, 0.0)
+    once = drawn([1.0, 0.0] * 50, 1, "benchmark")
+    assert once.decision.high > 0.0
+    assert "these samples only" not in once.decision.method
+
+
+def test_a_benchmark_needs_no_number_of_clusters():
+    few = {"us": right(5, 6), "ng": right(5, 6)}
+    assert verdict(few, lambda task: (accuracy(task).gap("dialect") < 0.2).at(scope="benchmark")).outcome == "pass"
+    assert verdict(few, gap(0.2)).outcome == "invalid"
+
+
+def test_a_waiver_lets_a_few_clusters_decide():
+    few = {"us": right(9, 9), "ng": right(9, 9)}
+    assert verdict(few, gap(0.5)).outcome == "invalid"
+    waived = verdict(few, lambda task: gap(0.5)(task).waive("clusters", because="nine is all we have"))
+    assert (waived.outcome, waived.caveats) == (
+        "pass", ("clusters: 9 clusters in ng; a verdict needs 10 in every group; waived because nine is all we have",),
+    )  # fmt: skip
+
+
+def test_what_makes_limits_unsure_is_a_caveat():
+    uneven = [{"passage": 0 if n < 200 else n, "dialect": d, "score": n % 2} for d in "ab" for n in range(230)]
+    task = Recorded(uneven, score="score", name="answers", cluster="passage")
+    outcomes = task.outcomes(task.read(), [()] * 460)
+    judged = judge(accuracy(task).gap("dialect") < 0.5, lambda *_: outcomes)
+    assert "the 31 clusters of a are so unequal that they count as about 1: limits may be too narrow" in judged.caveats
 
 
 def test_a_part_of_a_benchmark_is_a_sample_of_it():

@@ -15,12 +15,10 @@ import numpy as np
 from fairprobe import statistics
 from fairprobe.expressions import Measure, Metric, Question, measures, walk
 from fairprobe.metrics import KNOW_CHANCE, Grouped, Part, Values, labelled
-from fairprobe.statistics import Estimates
+from fairprobe.statistics import LEAST_CLUSTERS, LEAST_CLUSTERS_UNBOUNDED, Estimates
 from fairprobe.tasks import Recorded
 
 CONFIDENCE = 0.99
-LEAST_CLUSTERS = 10
-LEAST_CLUSTERS_UNBOUNDED = 30
 LEAST_VALID, MOST_VALID_GAP = 0.90, 0.10
 MOST_TRUNCATED = 0.10
 MOST_ERRORS = 0.01
@@ -45,10 +43,14 @@ class Guard:
         return self.outcome == "fail"
 
 
-def check(question: Question, grouped: Grouped) -> Iterator[Guard]:
-    """Every default guard of a question, over the outcomes that its metric reads."""
+def check(question: Question, grouped: Grouped, *, infers: bool = True) -> Iterator[Guard]:
+    """Every default guard of a question, over the outcomes that its metric reads.
+
+    `infers`: the claim is about samples like these, so that it takes enough of them.
+    """
     functions = {measure.function for measure in measures(question.metric)}
-    yield _enough_clusters(grouped)
+    if infers:
+        yield _enough_clusters(grouped)
     for values, at in zip(grouped.values, grouped.index, strict=True):
         for part in values.parts:
             shares = _Shares(values, part, at, grouped.labels)
@@ -86,7 +88,7 @@ class _Shares:
             return None
         share = np.isin(self.part.outcomes.status[used], statuses).astype(float)
         samples = self.part.outcomes.samples
-        return statistics.estimate(share, self.at[used], samples.cluster[used], tuple(self.labels))
+        return statistics.estimate(share, self.at[used], samples.cluster[used], tuple(map(labelled, self.labels)))
 
     def where(self, place: int) -> str:
         """A group of the checkpoint, in words."""
@@ -181,7 +183,7 @@ def _beats(chance: float, shares: _Shares, measure: Measure) -> Guard:
     if len(set(shares.at[used].tolist())) < len(shares.labels):
         return Guard("above_chance", "fail", "a group has no answer at all")
     cluster = shares.part.outcomes.samples.cluster[used]
-    rates = statistics.estimate(score[used], shares.at[used], cluster, tuple(shares.labels))
+    rates = statistics.estimate(score[used], shares.at[used], cluster, tuple(map(labelled, shares.labels)))
     # "every group is below chance" is refuted when one is shown above it, the best-off one first
     shown = statistics.decide(rates, "by", "<", chance, confidence=CONFIDENCE).outcome == "fail"
     best = int(np.argmax(rates.theta))

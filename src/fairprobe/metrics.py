@@ -100,10 +100,14 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Values:
-    """A number per sample of one task (NaN where none came), which samples are kept, and the numbers' range."""
+    """A number per sample of one task (NaN where none came), which samples are kept, and the numbers' range.
+
+    `noise` is the variance of each number by the draw of its answers; NaN where answers are drawn once.
+    """
 
     parts: tuple[Part, ...]
     value: np.ndarray
+    noise: np.ndarray
     kept: np.ndarray
     low: float
     high: float
@@ -138,7 +142,8 @@ class Values:
         lows = sorted(self.sign * bound for bound in (self.low, self.high))
         others = sorted(other.sign * bound for bound in (other.low, other.high))
         low, high = lows[0] + others[0], lows[1] + others[1]
-        return replace(self, parts=self.parts + other.parts, value=total, low=low, high=high, sign=1)
+        noise = self.noise + other.noise
+        return replace(self, parts=self.parts + other.parts, value=total, noise=noise, low=low, high=high, sign=1)
 
     def shares_samples(self, other: Values) -> bool:
         """Whether the other numbers are of the same samples."""
@@ -178,17 +183,34 @@ class Grouped:
         """Whether an answer that is counted in a group did not come."""
         return any(bool(np.any(v.lacking & (at >= 0))) for v, at in zip(self.values, self.index, strict=True))
 
-    def estimates(self, imputed: Sequence[Literal["low", "high"]] | None = None) -> Estimates:
-        """The groups' values. Missing ones are left out, or taken so that the value comes to the `imputed` end."""
+    @property
+    def noisy(self) -> bool:
+        """Whether another run would bring other answers to some sample."""
+        return any(
+            bool((v.noise[v.kept & (at >= 0)] != 0).any()) for v, at in zip(self.values, self.index, strict=True)
+        )
+
+    @property
+    def noise_is_known(self) -> bool:
+        """Whether every sample that varies so was answered several times."""
+        return not any(
+            bool(np.isnan(v.noise[v.kept & (at >= 0)]).any()) for v, at in zip(self.values, self.index, strict=True)
+        )
+
+    def estimates(self, imputed: Sequence[Literal["low", "high"]] | None = None, *, fixed: bool = False) -> Estimates:
+        """The groups' values. Missing ones are left out, or taken so that the value comes to the `imputed` end.
+
+        They are those of samples like these; if `fixed`, of these very samples, and vary by the draw of answers alone.
+        """
         first, *rest = zip(self.values, self.index, strict=True)
-        total = self._part(*first, imputed)
+        total = self._part(*first, imputed, fixed)
         # what is subtracted lowers the value by being high
         against = imputed and ["low" if end == "high" else "high" for end in imputed]
         for values, at in rest:
-            total = statistics.subtract(total, self._part(values, at, against))
+            total = statistics.subtract(total, self._part(values, at, against, fixed))
         return total
 
-    def _part(self, values: Values, at: np.ndarray, imputed: Sequence[str] | None) -> Estimates:
+    def _part(self, values: Values, at: np.ndarray, imputed: Sequence[str] | None, fixed: bool) -> Estimates:
         numbers = values.value
         if imputed is not None:
             filled = np.array([values.high if end == "high" else values.low for end in imputed])
@@ -199,9 +221,11 @@ class Grouped:
             msg = f"no sample of {labelled(self.labels[empty[0]])} in {values.task!r} was answered"
             raise NoEvidence(msg)
         samples = values.parts[0].outcomes.samples
+        cluster = [(values.task.name, place) for place in np.flatnonzero(used)] if fixed else samples.cluster[used]
         return statistics.estimate(
-            numbers[used], at[used], samples.cluster[used], self.labels,
-            weights=None if samples.weight is None else samples.weight[used], low=values.low, high=values.high,
+            numbers[used], at[used], cluster, tuple(map(labelled, self.labels)),
+            weights=None if samples.weight is None else samples.weight[used],
+            noise=values.noise[used] if fixed else None, low=values.low, high=values.high,
         )  # fmt: skip
 
 
@@ -237,7 +261,22 @@ def reference_index(question: Question, labels: Sequence[tuple[Hashable, ...]]) 
 def _values(metric: Measure, outcomes: Outcomes, role: Role) -> Values:
     value, (low, high) = numbers(metric, outcomes)
     part = Part(role, metric.task, outcomes)
-    return Values((part,), value, np.ones(len(outcomes.samples), dtype=bool), low, high)
+    return Values((part,), value, _noise(metric, outcomes), np.ones(len(outcomes.samples), dtype=bool), low, high)
+
+
+def _noise(metric: Measure, outcomes: Outcomes) -> np.ndarray:
+    """The variance of a measure's numbers by the draw of their answers."""
+    name = _score(metric, outcomes)
+    if name in outcomes.noise:
+        return outcomes.noise[name]
+    varies = metric.task.drawn and (name in outcomes.scores or metric.function == "valid_rate")
+    return np.full(len(outcomes.samples), np.nan if varies else 0.0)
+
+
+def _score(metric: Measure, outcomes: Outcomes) -> str:
+    """The name of the score or column that a measure reads."""
+    first = next(iter(outcomes.scores))
+    return metric.column or (first if metric.function == "accuracy" else metric.function)
 
 
 def numbers(metric: Measure, outcomes: Outcomes) -> tuple[np.ndarray, tuple[float, float]]:
@@ -245,8 +284,7 @@ def numbers(metric: Measure, outcomes: Outcomes) -> tuple[np.ndarray, tuple[floa
     if metric.function == "valid_rate":
         valid = np.isin(outcomes.status, ["ok", "truncated"]).astype(float)
         return np.where(outcomes.answered, valid, np.nan), (0.0, 1.0)
-    first = next(iter(outcomes.scores))
-    name = metric.column or (first if metric.function == "accuracy" else metric.function)
+    name = _score(metric, outcomes)
     if name in outcomes.scores:
         return outcomes.scores[name], outcomes.range_of(name)
     column = data.column(outcomes.samples.frame, name, f"{metric!r}: {metric.task!r} has no score {name!r} and")

@@ -16,7 +16,7 @@ from fairprobe.expressions import Difference, Expectation, Mode, Question, Scope
 from fairprobe.guards import Guard
 from fairprobe.metrics import KNOW_CHANCE, Grouped, Look, NoEvidence, Role, grouped, labelled, measured, reference_index
 from fairprobe.scorers import STATUSES
-from fairprobe.statistics import Decision
+from fairprobe.statistics import Asked, Decision
 from fairprobe.tasks import Outcomes, Samples, Task
 
 Outcome = Literal["pass", "fail", "inconclusive", "invalid"]
@@ -98,13 +98,14 @@ def judge(expectation: Expectation, look: Look, defaults: Defaults = Defaults())
     claim = Claim.of(expectation.terms, defaults)
     question = expectation.question
     data = grouped(question, measured(question.metric, look))
-    found = tuple(_waived(guard, expectation) for guard in _guards(expectation, data, look, defaults))
+    fixed = _is_fixed(claim, data, defaults)
+    found = tuple(_waived(guard, expectation) for guard in _guards(expectation, data, look, defaults, fixed))
     verdict = Verdict(
         expectation, claim, "invalid",
         groups=_group_values(question, data, claim.confidence), guards=found, range=_range(data),
     )  # fmt: skip
     try:
-        decision = _decide(expectation, data, claim, defaults)
+        decision = _decide(expectation, data, claim, defaults.seed, fixed)
     except (NoEvidence, ValueError) as error:
         return replace(verdict, caveats=(str(error),))
     between = tuple(labelled(data.labels[place]) for place in decision.between) if decision.between else None
@@ -113,7 +114,7 @@ def judge(expectation: Expectation, look: Look, defaults: Defaults = Defaults())
         outcome=_outcome(decision, found),
         decision=decision,
         between=between,
-        caveats=_caveats(found, expectation),
+        caveats=(*decision.caveats, *_caveats(found, expectation)),
     )
 
 
@@ -133,15 +134,12 @@ def fits(expectation: Expectation, samples: Mapping[Task, Samples]) -> None:
 def _refuse_empty_claim(expectation: Expectation, data: Grouped) -> None:
     """A bound that every value keeps, or none can, tests nothing."""
     ends = _range(data)
-    question = expectation.question
-    if ends is None or question.kind == "ratio":
+    if ends is None:
         return
-    low, high = ends
-    if question.kind == "gap":
-        low, high = (0.0 if question.reference is None or question.two_sided else low - high), high - low
-    if not low <= expectation.bound <= high:
+    least, most = _asked(expectation, data).ends(*ends)
+    if not least <= expectation.bound <= most:
         msg = (
-            f"{expectation.claim} tests nothing: what it asks for lies between {low:g} and {high:g} whatever is "
+            f"{expectation.claim} tests nothing: what it asks for lies between {least:g} and {most:g} whatever is "
             f"answered. Choose a bound inside (a share of 5 % is 0.05)."
         )
         raise BadExpectation(msg)
@@ -167,12 +165,11 @@ def can_pass(expectation: Expectation, samples: Mapping[Task, Samples], defaults
         return _all_ok(task, samples[task], {name: np.full(len(samples[task]), end) for name, end in ends.items()})
 
     data = grouped(question, measured(question.metric, best))
-    enough = next(guards.check(question, data))
     try:
-        decision = _decide(expectation, data, Claim.of(expectation.terms, defaults), defaults)
+        claim = Claim.of(expectation.terms, defaults)
+        return _decide(expectation, data, claim, defaults.seed, _is_fixed(claim, data, defaults)).outcome == "pass"
     except (NoEvidence, ValueError):
         return False
-    return decision.outcome == "pass" and not enough.fired
 
 
 def _all_ok(task: Task, samples: Samples, scores: Mapping[str, np.ndarray]) -> Outcomes:
@@ -186,9 +183,25 @@ def _outcome(decision: Decision, found: Sequence[Guard]) -> Outcome:
     return decision.outcome
 
 
-def _decide(expectation: Expectation, data: Grouped, claim: Claim, defaults: Defaults) -> Decision:
-    """The decision, if it is the same however missing answers are imputed; else inconclusive."""
+def _asked(expectation: Expectation, data: Grouped) -> Asked:
+    """The expectation's question as the statistics put it."""
     question = expectation.question
+    reference = reference_index(question, data.labels)
+    return Asked(question.kind, expectation.comparison, expectation.bound, reference, question.two_sided)
+
+
+def _is_fixed(claim: Claim, data: Grouped, defaults: Defaults) -> bool:
+    """Whether a claim about these very samples has nothing to infer but how their answers are drawn.
+
+    A part of a benchmark is a sample of it, and so is what was not answered, or answered once of many ways.
+    """
+    whole = not (defaults.limited or data.lacks_any)
+    return claim.scope == "benchmark" and whole and data.noise_is_known
+
+
+def _decide(expectation: Expectation, data: Grouped, claim: Claim, seed: int, fixed: bool) -> Decision:
+    """The decision, if it is the same however missing answers are imputed; else inconclusive."""
+    waived = any(waiver.guard == "clusters" for waiver in expectation.terms.waivers)
     # the first is of what was answered: a group without any answer has no value, whatever is imputed
     patterns: list[Sequence[End] | None] = [None, *(_imputations(len(data.labels)) if data.lacks_any else ())]
     if data.lacks_any and not all(np.isfinite([v.low, v.high]).all() for v in data.values):
@@ -196,18 +209,17 @@ def _decide(expectation: Expectation, data: Grouped, claim: Claim, defaults: Def
         raise NoEvidence(msg)
     decisions = [
         statistics.decide(
-            data.estimates(pattern), question.kind, expectation.comparison, expectation.bound,
-            confidence=claim.confidence, reference=reference_index(question, data.labels),
-            two_sided=question.two_sided, seed=defaults.seed,
+            data.estimates(pattern, fixed=fixed), **_asked(expectation, data)._asdict(),
+            confidence=claim.confidence, least_clusters=2 if waived else None, seed=seed,
         )
         for pattern in patterns
     ]  # fmt: skip
     decision = decisions[0] if len(decisions) == 1 else _worst(expectation, decisions)
-    # drawn answers would be others another time, and a part is not the whole
-    drawn = any(measure.task.drawn for measure in measures(question.metric))
-    if claim.scope == "benchmark" and not (defaults.limited or data.lacks_any or drawn):
-        return _exactly(expectation, decision)
-    return decision
+    if not fixed:
+        return decision
+    if data.noisy:
+        return replace(decision, method=f"these samples only, by the draw of their answers: {decision.method}")
+    return _exactly(expectation, decision)
 
 
 def _imputations(groups: int) -> Iterator[tuple[End, ...]]:
@@ -255,12 +267,13 @@ def _exactly(expectation: Expectation, decision: Decision) -> Decision:
     holds = {"<": value < bound, "<=": value <= bound, ">": value > bound, ">=": value >= bound}[expectation.comparison]
     return replace(
         decision, outcome="pass" if holds else "fail", low=value, high=value, needed=None,
-        p_value_pass=float(not holds), p_value_fail=float(holds), method="every sample of this benchmark was asked",
+        p_value_pass=float(not holds), p_value_fail=float(holds),
+        method="these samples only, and all of them were asked", caveats=(),
     )  # fmt: skip
 
 
-def _guards(expectation: Expectation, data: Grouped, look: Look, defaults: Defaults) -> Iterator[Guard]:
-    yield from guards.check(expectation.question, data)
+def _guards(expectation: Expectation, data: Grouped, look: Look, defaults: Defaults, fixed: bool) -> Iterator[Guard]:
+    yield from guards.check(expectation.question, data, infers=not fixed)
     for condition in expectation.terms.guards:
         verdict = judge(condition, look, defaults)
         held = verdict.outcome == "pass"

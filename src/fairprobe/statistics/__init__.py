@@ -1,23 +1,47 @@
 """From samples in groups and clusters to a verdict with error control: arrays in, numbers out."""
 
-from fairprobe.statistics.bounds import clopper_pearson, interval, limits, wilson
-from fairprobe.statistics.decision import MOST_CLUSTERS, Comparison, Decision, Outcome, Question, decide
-from fairprobe.statistics.estimates import Estimates, estimate, subtract
-from fairprobe.statistics.multiplicity import holm
+from fairprobe.statistics.bounds import interval, limits
+from fairprobe.statistics.contrasts import Asked, Comparison, Question
+from fairprobe.statistics.decision import (
+    LEAST_CLUSTERS,
+    LEAST_CLUSTERS_UNBOUNDED,
+    MOST_CLUSTERS,
+    Decision,
+    Outcome,
+    decide,
+)
+from fairprobe.statistics.estimates import Estimates, combine, estimate, subtract
+from fairprobe.statistics.influence import bonett_wright, jackknife, rank_correlation, ratio_of_sums, u_statistic
+from fairprobe.statistics.multiplicity import benjamini_hochberg, holm
+from fairprobe.statistics.rates import clopper_pearson, korn_graubard, wilson
+from fairprobe.statistics.score_tests import miettinen_nurminen, tango
 
 __all__ = [
+    "LEAST_CLUSTERS",
+    "LEAST_CLUSTERS_UNBOUNDED",
     "MOST_CLUSTERS",
+    "Asked",
     "Comparison",
     "Decision",
     "Estimates",
     "Outcome",
     "Question",
+    "benjamini_hochberg",
+    "bonett_wright",
     "clopper_pearson",
+    "combine",
     "decide",
     "estimate",
     "holm",
     "interval",
+    "jackknife",
+    "korn_graubard",
     "limits",
+    "miettinen_nurminen",
+    "rank_correlation",
+    "ratio_of_sums",
     "subtract",
+    "tango",
+    "u_statistic",
     "wilson",
 ]

@@ -7,10 +7,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from scipy import special
 
+from fairprobe.statistics.contrasts import Contrasts, alone
+from fairprobe.statistics.rates import rate_limits, rates_of
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from fairprobe.statistics.estimates import BoolArray, Estimates, FloatArray
+    from fairprobe.statistics.estimates import Estimates, FloatArray
+
+CHUNK = 250
+"""Draws held at a time: it keeps the contrasts of 122 groups in memory."""
 
 
 class Spread(NamedTuple):
@@ -25,65 +31,21 @@ class Spread(NamedTuple):
     raw: FloatArray
     """(K,) variances before the plus-two rule; exactly 0 where nothing varied."""
 
+    def z(self, threshold: float) -> FloatArray:
+        """(K,) how many standard errors each lies above the threshold."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            z = (self.value - threshold) / self.error
+        return np.where(self.error > 0, z, np.where(self.value >= threshold, np.inf, -np.inf))
 
-def wilson(successes: ArrayLike, n: ArrayLike, alpha: float) -> tuple[FloatArray, FloatArray]:
-    """Wilson's score limits of a rate, each at one-sided alpha (0.025 for a two-sided 95 % interval).
+    def upper(self, alpha: float) -> FloatArray:
+        """(K,) limits from above, each at one-sided alpha."""
+        upper: FloatArray = self.value - special.stdtrit(self.freedom, alpha) * self.error
+        return upper
 
-    >>> [round(float(limit), 6) for limit in wilson(81, 263, 0.025)]
-    [0.255289, 0.36621]
-    """
-    x, n = np.asarray(successes, dtype=np.float64), np.asarray(n, dtype=np.float64)
-    z2 = special.ndtri(alpha) ** 2
-    centre = (x + z2 / 2) / (n + z2)
-    half = np.sqrt(z2 * (x * (n - x) / n + z2 / 4)) / (n + z2)
-    return np.where(x == 0, 0.0, centre - half), np.where(x == n, 1.0, centre + half)
-
-
-def clopper_pearson(successes: ArrayLike, n: ArrayLike, alpha: float) -> tuple[FloatArray, FloatArray]:
-    """Clopper and Pearson's exact limits of a rate, each at one-sided alpha.
-
-    >>> [round(float(limit), 6) for limit in clopper_pearson(15, 148, 0.025)]
-    [0.057844, 0.16165]
-    """
-    x, n = np.asarray(successes, dtype=np.float64), np.asarray(n, dtype=np.float64)
-    low = special.betaincinv(np.maximum(x, 1), n - x + 1, alpha)
-    high = special.betainccinv(x + 1, np.maximum(n - x, 1), alpha)
-    return np.where(x == 0, 0.0, low), np.where(x == n, 1.0, high)
-
-
-def rate_limits(
-    successes: FloatArray, n: FloatArray, alpha: float, exact: bool = False
-) -> tuple[FloatArray, FloatArray]:
-    """Clopper and Pearson's limits where `exact` or where a rate rests on few answers of a kind, else Wilson's."""
-    sure, score = clopper_pearson(successes, n, alpha), wilson(successes, n, alpha)
-    few = exact | _few(successes, n)
-    return np.where(few, sure[0], score[0]), np.where(few, sure[1], score[1])
-
-
-def rate_p_values(
-    successes: FloatArray, n: FloatArray, rate: float, exact: bool = False
-) -> tuple[FloatArray, FloatArray]:
-    """P-values of the claims that a rate lies above and below `rate`: the tests that `rate_limits` inverts."""
-    if not 0 < rate < 1:
-        above = np.where(rate < 0, 0.0, np.where(rate == 0, successes == 0, 1.0))
-        below = np.where(rate > 1, 0.0, np.where(rate == 1, successes == n, 1.0))
-        return above, below
-    z = (successes - n * rate) / np.sqrt(n * rate * (1 - rate))
-    few = exact | _few(successes, n)
-    above = np.where(few, _at_least(successes, n, rate), special.ndtr(-z))
-    below = np.where(few, _at_least(n - successes, n, 1 - rate), special.ndtr(z))
-    return above, below
-
-
-def _at_least(successes: FloatArray, n: FloatArray, rate: float) -> FloatArray:
-    """The probability of so many successes or more."""
-    tail: FloatArray = special.betainc(np.maximum(successes, 1), n - successes + 1, rate)
-    return np.where(successes > 0, tail, 1.0)
-
-
-def _few(successes: FloatArray, n: FloatArray) -> BoolArray:
-    # one-sided, Wilson's limits err up to 0.2 at rates near 0 and 1, whatever n
-    return (n < 30) | (np.minimum(successes, n - successes) < 10)
+    def lower(self, critical: float) -> FloatArray:
+        """(K,) limits from below, for a critical value of them all."""
+        # a finite stand-in, as inf times an error of 0 is no number
+        return self.value - min(critical, 1e100) * self.error
 
 
 def plus_two(
@@ -109,76 +71,67 @@ def effective_samples(estimates: Estimates) -> FloatArray:
     return estimates.samples / np.where(known, np.clip(ratio, 1.0, ceiling), ceiling)
 
 
-def spread(estimates: Estimates, contrasts: FloatArray, shrink: bool = True) -> Spread:
-    """The value, error and degrees of freedom of each row of `contrasts` (K, G).
+def spread(estimates: Estimates, contrasts: Contrasts, shrink: bool = True) -> Spread:
+    """The value, error and degrees of freedom of each contrast.
 
-    Groups that share clusters are read as one variable per cluster, `sum(a * y)`, and that variable gets the
+    Groups that share clusters are read as one variable per cluster, the contrast itself, and that variable gets the
     two samples of the plus-two rule; groups that share none get them each. Values without ends get none.
     """
-    counts = estimates.counts
-    involved = contrasts != 0
-    covariance = estimates.covariance
-    raw = ((contrasts @ covariance) * contrasts).sum(axis=1)
-    raw[raw <= 1e-12 * (contrasts**2 @ np.diag(covariance))] = 0.0
-    shared = _share_clusters(estimates, involved)
+    first, second, plus, minus = contrasts
+    covariance, own = estimates.covariance, np.diag(estimates.covariance)
+    apart = plus**2 * own[first] + minus**2 * own[second]
+    raw = apart - 2 * plus * minus * covariance[first, second]
+    raw[raw <= 1e-12 * apart] = 0.0
+    shared = (minus != 0) & (estimates.shared[first, second] > 0)
 
-    value, variance, own = contrasts @ estimates.theta, raw, np.diag(covariance)
+    value, variance = contrasts.of(estimates.theta), raw
     if shrink and estimates.bounded:
+        low, high = estimates.low, estimates.high
         n = effective_samples(estimates)
-        means, own = plus_two(
-            estimates.theta, estimates.independent * (estimates.samples - 1), n, estimates.low, estimates.high
-        )
-        up, down = np.maximum(contrasts, 0), np.minimum(contrasts, 0)
-        ends = (up * estimates.low + down * estimates.high, up * estimates.high + down * estimates.low)
-        least = np.where(involved, n, np.inf).min(axis=1)
-        together = plus_two(value, raw * (least - 1), least, ends[0].sum(axis=1), ends[1].sum(axis=1))
-        value = np.where(shared, together[0], contrasts @ means)
-        variance = np.where(shared, together[1], contrasts**2 @ own)
+        means, own = plus_two(estimates.theta, estimates.independent * (estimates.samples - 1), n, low, high)
+        least = contrasts.least(n)
+        bottom, top = np.minimum(plus * low, plus * high), np.maximum(plus * low, plus * high)
+        together = plus_two(value, raw * (least - 1), least, bottom - minus * high, top - minus * low)
+        value = np.where(shared, together[0], contrasts.of(means))
+        variance = np.where(shared, together[1], plus**2 * own[first] + minus**2 * own[second])
 
-    freedom = np.maximum(counts - 1, 1)
-    parts = contrasts**2 * own
-    squares = parts**2 @ (1 / freedom)
-    fewest = np.where(involved, freedom, np.inf).min(axis=1)
-    welch = parts.sum(axis=1) ** 2 / np.where(squares > 0, squares, 1.0)
-    unknown = (involved & (counts < 2)).any(axis=1)
+    counts = estimates.counts
+    nu = np.maximum(counts - 1, 1).astype(np.float64)
+    parts = plus**2 * own[first], minus**2 * own[second]
+    squares = parts[0] ** 2 / nu[first] + parts[1] ** 2 / nu[second]
+    welch = (parts[0] + parts[1]) ** 2 / np.where(squares > 0, squares, 1.0)
+    unknown = contrasts.least(counts) < 2
     return Spread(
         value=value,
         error=np.where(unknown, np.inf, np.sqrt(np.maximum(variance, 0.0))),
-        freedom=np.where(shared | (squares == 0), fewest, welch),
+        freedom=np.where(shared | (squares == 0), contrasts.least(nu), welch),
         raw=raw,
     )
 
 
-def _share_clusters(estimates: Estimates, involved: BoolArray) -> BoolArray:
-    """(K,) whether any two groups of the contrast share a cluster."""
-    present = estimates.present.astype(np.float32)
-    overlap = present.T @ present > 0
-    np.fill_diagonal(overlap, False)
-    rows = involved.astype(np.float32)
-    shared: BoolArray = ((rows @ overlap) * rows).sum(axis=1) > 0
-    return shared
-
-
 def interval(estimates: Estimates, contrast: ArrayLike, alpha: float, shrink: bool = True) -> tuple[float, float]:
-    """Limits of one contrast (G,), each at one-sided alpha; `shrink=False` leaves out the plus-two rule.
+    """Limits of one contrast (G,) of at most two groups, each at one-sided alpha; `shrink=False`: no plus-two rule.
 
     >>> from fairprobe.statistics import estimate
     >>> paired = estimate([1, 1, 0, 1] * 5 + [1, 0, 0, 1] * 5, [0] * 20 + [1] * 20, [*range(20)] * 2, ["a", "b"])
     >>> [round(limit, 3) for limit in interval(paired, [1, -1], 0.05)]
     [0.037, 0.418]
     """
-    value, error, freedom, _ = spread(estimates, np.atleast_2d(np.asarray(contrast, dtype=np.float64)), shrink)
-    half = -special.stdtrit(freedom, alpha) * error
-    return float(value[0] - half[0]), float(value[0] + half[0])
+    weights = np.asarray(contrast, dtype=np.float64)
+    first, second = np.argsort(-weights, kind="stable")[[0, -1]]
+    one = Contrasts(*(np.array([each]) for each in (first, second, weights[first], -min(weights[second], 0.0))))
+    known = spread(estimates, one, shrink)
+    half = -special.stdtrit(known.freedom[0], alpha) * known.error[0]
+    return float(known.value[0] - half), float(known.value[0] + half)
 
 
 def limits(estimates: Estimates, alpha: float) -> tuple[FloatArray, FloatArray]:
     """(G,) and (G,): limits of each group's value for tables, each at one-sided alpha, inside the range."""
-    if estimates.rates:
-        return rate_limits(estimates.theta * estimates.samples, estimates.samples.astype(np.float64), alpha)
-    value, error, freedom, _ = spread(estimates, np.eye(len(estimates.groups)))
-    half = -special.stdtrit(freedom, alpha) * error
-    return np.maximum(value - half, estimates.low), np.minimum(value + half, estimates.high)
+    if estimates.binary:
+        return rate_limits(*rates_of(estimates, alpha), alpha)
+    known = spread(estimates, alone(len(estimates.groups)))
+    half = -special.stdtrit(known.freedom, alpha) * known.error
+    return np.maximum(known.value - half, estimates.low), np.minimum(known.value + half, estimates.high)
 
 
 def gaussian(estimates: Estimates, draws: int, seed: int) -> FloatArray:
@@ -192,7 +145,7 @@ def gaussian(estimates: Estimates, draws: int, seed: int) -> FloatArray:
     return errors
 
 
-def largest(errors: FloatArray, contrasts: FloatArray, known: Spread, mirrored: bool, seed: int) -> FloatArray:
+def largest(errors: FloatArray, contrasts: Contrasts, known: Spread, mirrored: bool, seed: int) -> FloatArray:
     """(draws,): in each draw of `errors`, the largest studentised contrast, or its size where `mirrored`.
 
     A contrast that did not vary in the data is drawn from its own standard normal, independent of all others.
@@ -200,11 +153,16 @@ def largest(errors: FloatArray, contrasts: FloatArray, known: Spread, mirrored: 
     rng = np.random.default_rng((seed, 1))
     freedom = float(np.median(known.freedom))
     scale = np.sqrt(rng.chisquare(freedom, len(errors)) / freedom)
-    top = np.full(len(errors), -np.inf)
-    for start in range(0, len(contrasts), 128):  # a block of contrasts at a time keeps 122 groups in memory
-        raw = known.raw[start : start + 128]
-        still = raw == 0
-        drawn = errors @ (contrasts[start : start + 128] / np.sqrt(np.where(still, 1.0, raw))[:, None]).T
-        drawn[:, still] = rng.standard_normal((len(errors), int(still.sum())))
-        np.maximum(top, (np.abs(drawn) if mirrored else drawn).max(axis=1), out=top)
+    still = known.raw == 0
+    # single precision: the draws are right to two digits
+    size = np.where(still, 1.0, np.sqrt(np.where(still, 1.0, known.raw)))
+    studentised = contrasts._replace(
+        plus=(contrasts.plus / size).astype(np.float32), minus=(contrasts.minus / size).astype(np.float32)
+    )
+    drawn, top = errors.astype(np.float32), np.empty(len(errors))
+    for start in range(0, len(errors), CHUNK):
+        part = studentised.of(drawn[start : start + CHUNK])
+        if still.any():
+            part[:, still] = rng.standard_normal((len(part), int(still.sum())))
+        top[start : start + CHUNK] = np.maximum(part.max(axis=1), -part.min(axis=1)) if mirrored else part.max(axis=1)
     return top / scale

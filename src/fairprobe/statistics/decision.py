@@ -7,24 +7,29 @@ decision errs with probability alpha.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 from scipy import optimize, special
 
-from fairprobe.statistics.bounds import Spread, gaussian, largest, rate_limits, rate_p_values, spread
+from fairprobe.statistics.bounds import Spread, gaussian, largest, spread
+from fairprobe.statistics.contrasts import Asked, Claim, Comparison, Question, claim, ratios, value_of
+from fairprobe.statistics.rates import rate_p_values, rates_of
+from fairprobe.statistics.score_tests import sparse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
 
     from fairprobe.statistics.estimates import Estimates, FloatArray
 
-Question = Literal["gap", "by", "ratio", "overall"]
-Comparison = Literal["<", "<=", ">", ">="]
-Outcome = Literal["pass", "fail", "inconclusive"]
+Outcome = Literal["pass", "fail", "inconclusive", "invalid"]
 
 DRAWS, FINE_DRAWS = 4_000, 20_000
+LEAST_CLUSTERS, LEAST_CLUSTERS_UNBOUNDED = 10, 30
+"""With fewer in a group, the spread between clusters is a guess; and more are needed where values have no ends."""
+FEW_EFFECTIVE_CLUSTERS = 20
 MOST_CLUSTERS = 10**9
 """More than this nobody asks: no number would decide it."""
 
@@ -36,30 +41,22 @@ class Decision:
     outcome: Outcome
     value: float
     low: float
-    """With `high`: one-sided limits, each at the confidence; they lie beyond the bound iff the outcome says so."""
+    """With `high`: one-sided limits, each at the confidence; they lie beyond the bound iff the p-values say so."""
     high: float
     between: tuple[int, ...] | None
     """The groups that make the value: (higher, lower) of a gap or ratio, (worst,) of `by`, none of `overall`."""
     p_value_pass: float
-    """Of the claim as written; below alpha iff it passes."""
+    """Of the claim as written; it passes iff this is below alpha, and there are enough clusters."""
     p_value_fail: float
-    """Of its contrary; below alpha iff it fails."""
+    """Of its contrary; it fails iff this is below alpha."""
     needed: int | None
     """About how many clusters in the smallest group would decide, were the values as estimated; None if none would."""
     equal_groups: float | None
     """The gap that equal groups would show on average at this size; for a gap without reference."""
     method: str
     """How it was decided, in words."""
-
-
-class _Claim(NamedTuple):
-    """The largest of `contrasts` lies below `threshold`: what is tested, in one form for all questions."""
-
-    contrasts: FloatArray
-    threshold: float
-    mirrored: bool
-    """The contrasts stand for both of their signs."""
-    between: tuple[int, ...] | None
+    caveats: tuple[str, ...] = ()
+    """What makes the limits less sure than they look."""
 
 
 class _Shown(NamedTuple):
@@ -70,7 +67,25 @@ class _Shown(NamedTuple):
     lower: float
     upper: float
     critical: float
+    needed: int | None
     method: str
+
+
+class _Tests(NamedTuple):
+    """Tests of each contrast by itself."""
+
+    p_values: Callable[[float, float], tuple[FloatArray, FloatArray]]
+    """(threshold, times) to p-values that each lies below, and that each lies above, with `times` the clusters."""
+    size: int
+    method: str
+
+    def below(self, threshold: float, times: float = 1.0) -> float:
+        """The p-value that all of them lie below."""
+        return float(self.p_values(threshold, times)[0].max())
+
+    def above(self, threshold: float, times: float = 1.0) -> float:
+        """The p-value that any of them lies above."""
+        return min(1.0, self.size * float(self.p_values(threshold, times)[1].min()))
 
 
 def decide(
@@ -82,6 +97,7 @@ def decide(
     confidence: float = 0.95,
     reference: int | None = None,
     two_sided: bool = False,
+    least_clusters: int | None = None,
     seed: int = 0,
 ) -> Decision:
     """Whether the question's value is shown to lie on the claimed side of `bound`, shown not to, or neither.
@@ -90,186 +106,212 @@ def decide(
     group lies below the reference, or either way if `two_sided`. `by` must hold for every group, `overall` for
     the only one, `ratio` is the smallest value over the largest.
 
+    With fewer than `least_clusters` in a group (10, or 30 for values without ends) nothing passes or stays open:
+    it is `invalid`. A fail that is shown stays one. Raises ValueError for a question that has no answer.
+
     >>> from fairprobe.statistics import estimate
     >>> answers = estimate([1, 0] * 300, [0] * 300 + [1] * 300, [*range(300)] * 2, ["en_in", "en_us"])
     >>> decision = decide(answers, "gap", "<", 0.05)
     >>> decision.outcome, decision.value, round(decision.high, 4)
-    ('pass', 0.0, 0.0077)
+    ('pass', 0.0, 0.0089)
     """
-    _check(estimates, question, bound, confidence, reference)
+    asked = Asked(question, comparison, bound, reference, two_sided)
+    _check(estimates, asked, confidence)
     alpha = round(1 - confidence, 12)
-    less = comparison in {"<", "<="}
-    claim = (
-        _gap(estimates, bound, reference, two_sided) if question == "gap" else _claim(estimates, question, less, bound)
-    )
-    rates = question in {"by", "overall"} and estimates.rates
-    shown = _judge_rates(estimates, claim, alpha) if rates else _judge(estimates, claim, alpha, seed)
-    needed = _needed_rates(estimates, claim, alpha) if rates else _needed(estimates, claim, alpha, shown.critical)
-    lower, upper, threshold = shown.lower, shown.upper, claim.threshold
-    if question == "ratio":
-        # the ratio falls as its contrasts rise, so it is told from here on by its negative
-        lower, upper = (-limit for limit in _ratio_limits(estimates, alpha, shown.critical))
-        threshold = -bound
+    tested = claim(estimates, asked)
+    tests = _tests(estimates, asked, tested, alpha)
+    if tests is not None:
+        shown = _judge_separately(tests, estimates, tested, _ends(estimates, asked), alpha)
     else:
-        least, most = _ends(estimates, question, less, claim.mirrored)
-        lower, upper = np.clip(lower, least, most), np.clip(upper, least, most)
+        shown = _judge(estimates, tested, alpha, seed)
     is_below, is_above = shown.p_below < alpha, shown.p_above < alpha
-    lower, upper = _side(lower, threshold, not is_above), _side(upper, threshold, is_below)
-    if question == "ratio" or (question != "gap" and not less):
-        lower, upper = -upper, -lower
-
-    holds_below = {"gap": less, "ratio": not less}.get(question, True)
+    holds_below = {"gap": asked.less, "ratio": not asked.less}.get(question, True)
     passed, failed = (is_below, is_above) if holds_below else (is_above, is_below)
     p_values = (shown.p_below, shown.p_above) if holds_below else (shown.p_above, shown.p_below)
+    low, high = _limits(estimates, asked, tested, shown, alpha)
+    least = least_clusters or (LEAST_CLUSTERS if estimates.bounded else LEAST_CLUSTERS_UNBOUNDED)
+    enough = estimates.counts.min() >= max(least, 2)
     all_pairs = question == "gap" and reference is None
     return Decision(
-        outcome="pass" if passed else "fail" if failed else "inconclusive",
-        value=_value(estimates, question, claim),
-        low=float(lower),
-        high=float(upper),
-        between=claim.between,
+        outcome="fail" if failed else "invalid" if not enough else "pass" if passed else "inconclusive",
+        value=value_of(estimates.theta, question, tested.between),
+        low=low,
+        high=high,
+        between=tested.between,
         p_value_pass=p_values[0],
         p_value_fail=p_values[1],
-        needed=None if passed or failed else needed,
+        needed=None if passed or failed else shown.needed,
         equal_groups=float(np.ptp(gaussian(estimates, DRAWS, seed), axis=1).mean()) if all_pairs else None,
         method=shown.method,
+        caveats=tuple(_caveats(estimates, tested)),
     )
 
 
-def _check(estimates: Estimates, question: Question, bound: float, confidence: float, reference: int | None) -> None:
+def _check(estimates: Estimates, asked: Asked, confidence: float) -> None:
     """Raise ValueError for a question that these estimates cannot answer."""
-    size = len(estimates.groups)
+    size, question, bound = len(estimates.groups), asked.question, asked.bound
     if question in {"gap", "ratio"} and size < 2:
         msg = f"a {question} needs two groups; there is only {', '.join(map(str, estimates.groups))}"
         raise ValueError(msg)
     if question == "overall" and size != 1:
         msg = f"an overall value has one group, not {size}"
         raise ValueError(msg)
-    if question == "ratio" and estimates.theta.max() <= 0:
-        msg = f"a ratio to the largest value is undefined: the largest is {estimates.theta.max():g}"
+    if question == "ratio" and (estimates.low < 0 or estimates.theta.max() <= 0):
+        where = f"the largest is {estimates.theta.max():g}, and values lie from {estimates.low:g}"
+        msg = f"a ratio to the largest value is undefined: {where}"
         raise ValueError(msg)
-    if reference is not None and (question != "gap" or not 0 <= reference < size):
-        msg = f"reference {reference} is not one of {size} groups of a gap"
+    if asked.reference is not None and (question != "gap" or not 0 <= asked.reference < size):
+        msg = f"reference {asked.reference} is not one of {size} groups of a gap"
         raise ValueError(msg)
     if not (np.isfinite(bound) and 0.5 <= confidence < 1):
         msg = f"the bound must be finite and the confidence in [0.5, 1), not {bound} and {confidence}"
         raise ValueError(msg)
+    least, most = asked.ends(estimates.low, estimates.high)
+    if not least <= bound <= most:
+        what = {"by": "a group's value", "overall": "the value"}.get(question, f"the {question}")
+        msg = f"a bound of {bound:g} tests nothing: {what} lies between {least:g} and {most:g} in any case"
+        raise ValueError(msg)
 
 
-def _gap(estimates: Estimates, bound: float, reference: int | None, two_sided: bool) -> _Claim:
-    theta, unit = estimates.theta, np.eye(len(estimates.groups))
-    if reference is None:
-        first, second = np.triu_indices(len(theta), 1)
-        return _Claim(unit[first] - unit[second], bound, True, _apart(theta))
-    others = np.delete(np.arange(len(theta)), reference)
-    contrasts = unit[reference] - unit[others]
-    short = contrasts @ theta
-    far = int((np.abs(short) if two_sided else short).argmax())
-    between = (reference, int(others[far]))
-    return _Claim(contrasts, bound, two_sided, between[::-1] if two_sided and short[far] < 0 else between)
-
-
-def _claim(estimates: Estimates, question: Question, less: bool, bound: float) -> _Claim:
-    if question == "ratio":
-        return _Claim(_ratio_contrasts(len(estimates.theta), bound), 0.0, False, _apart(estimates.theta))
-    sign = 1.0 if less else -1.0
-    worst = (int((sign * estimates.theta).argmax()),) if question == "by" else None
-    return _Claim(sign * np.eye(len(estimates.theta)), sign * bound, False, worst)
-
-
-def _apart(theta: FloatArray) -> tuple[int, int]:
-    top, bottom = int(theta.argmax()), int(theta.argmin())
-    # where all values are equal, argmax and argmin name the same group
-    return (top, bottom) if top != bottom else (0, 1)
-
-
-def _ratio_contrasts(size: int, ratio: float) -> FloatArray:
-    """`ratio * theta_j - theta_i` for all i != j: all below 0 iff every value exceeds `ratio` times every other."""
-    unit = np.eye(size)
-    i, j = np.nonzero(~np.eye(size, dtype=np.bool_))
-    contrasts: FloatArray = ratio * unit[j] - unit[i]
-    return contrasts
-
-
-def _value(estimates: Estimates, question: Question, claim: _Claim) -> float:
-    theta = estimates.theta
-    if claim.between is None:
-        return float(theta[0])
-    if question == "by":
-        return float(theta[claim.between[0]])
-    higher, lower = theta[claim.between[0]], theta[claim.between[1]]
-    return float(lower / higher if question == "ratio" else higher - lower)
-
-
-def _ends(estimates: Estimates, question: Question, less: bool, mirrored: bool) -> tuple[float, float]:
+def _ends(estimates: Estimates, asked: Asked) -> tuple[float, float]:
     """The least and the greatest value that the largest contrast can have."""
-    if question == "gap":
-        width = estimates.high - estimates.low
-        return (0.0 if mirrored else -width), width
-    return (estimates.low, estimates.high) if less else (-estimates.high, -estimates.low)
+    least, most = asked.ends(estimates.low, estimates.high)
+    return (least, most) if asked.less or asked.question == "gap" else (-most, -least)
 
 
-def _known(estimates: Estimates, claim: _Claim) -> Spread:
-    known = spread(estimates, claim.contrasts)
-    return known._replace(value=np.abs(known.value)) if claim.mirrored else known
+def _limits(estimates: Estimates, asked: Asked, tested: Claim, shown: _Shown, alpha: float) -> tuple[float, float]:
+    """The limits of the question's value, on the sides of the bound that the p-values say."""
+    lower, upper, threshold = shown.lower, shown.upper, tested.threshold
+    if asked.question == "ratio":
+        # the ratio falls as its contrasts rise, so it is told from here on by its negative
+        lower, upper = (-limit for limit in _ratio_limits(estimates, alpha, shown.critical))
+        threshold = -asked.bound
+    else:
+        lower, upper = np.clip((lower, upper), *_ends(estimates, asked))
+    lower = _side(lower, threshold, not shown.p_above < alpha)
+    upper = _side(upper, threshold, shown.p_below < alpha)
+    turned = asked.question == "ratio" or (asked.question != "gap" and not asked.less)
+    return (-upper, -lower) if turned else (lower, upper)
 
 
-def _judge(estimates: Estimates, claim: _Claim, alpha: float, seed: int) -> _Shown:
+def _tests(estimates: Estimates, asked: Asked, tested: Claim, alpha: float) -> _Tests | None:
+    """The tests that judge each contrast by itself where limits of t would err: of rates, and of few answers."""
+    if asked.question in {"by", "overall"} and estimates.binary:
+        return _rate_tests(estimates, tested, alpha)
+    contrasts = tested.contrasts.both_ways() if tested.mirrored else tested.contrasts
+    few = sparse(estimates, contrasts)
+    if few is None:
+        return None
+    known = spread(estimates, contrasts)
+
+    def p_values(threshold: float, times: float) -> tuple[FloatArray, FloatArray]:
+        larger = known._replace(error=known.error / np.sqrt(times), freedom=known.freedom * times)
+        z = larger.z(threshold)
+        below, above = special.stdtr(larger.freedom, z), special.stdtr(larger.freedom, -z)
+        scores = few.z(threshold, times)
+        below[few.few], above[few.few] = special.ndtr(scores), special.ndtr(-scores)
+        return below, above
+
+    names = [name for name, of in (("Tango", few.paired), ("Miettinen-Nurminen", ~few.paired)) if of.any()]
+    rest = "" if few.few.all() else ", plus-two t for the others"
+    return _Tests(p_values, tested.size, f"score tests for few answers of a kind ({', '.join(names)}){rest}")
+
+
+def _rate_tests(estimates: Estimates, tested: Claim, alpha: float) -> _Tests:
+    """Each group's rate against the threshold."""
+    count = len(estimates.groups)
+    sign = float(tested.contrasts.plus[0])
+    up, down = (0, 1) if sign > 0 else (1, 0)
+
+    def p_values(threshold: float, times: float) -> tuple[FloatArray, FloatArray]:
+        alone, together = rates_of(estimates, alpha, times), rates_of(estimates, alpha / count, times)
+        # at alpha / count, Wilson's limits of nine groups err 0.11 together
+        together = together._replace(exact=together.exact or count > 1)
+        return rate_p_values(*alone, sign * threshold)[down], rate_p_values(*together, sign * threshold)[up]
+
+    method = (
+        "Wilson limits, exact (Clopper-Pearson) for few answers"
+        if estimates.rates
+        else "Korn-Graubard limits: exact, for as many independent answers as tell as much as these clusters"
+    )
+    return _Tests(p_values, count, method)
+
+
+def _judge_separately(
+    tests: _Tests, estimates: Estimates, tested: Claim, within: tuple[float, float], alpha: float
+) -> _Shown:
+    """Each contrast by its own test from one side, all together from the other (Bonferroni): limits by inversion."""
+    sides = f"; one side for each of {tests.size} contrasts, the other for all at once (Bonferroni)"
+
+    def decides(times: float) -> bool:
+        return min(tests.below(tested.threshold, times), tests.above(tested.threshold, times)) < alpha
+
+    return _Shown(
+        p_below=tests.below(tested.threshold),
+        p_above=tests.above(tested.threshold),
+        lower=_crossing(lambda t: _normal(tests.above(t)) - _normal(alpha), *within),
+        upper=_crossing(lambda t: _normal(alpha) - _normal(tests.below(t)), *within),
+        critical=float(-special.ndtri(alpha / tests.size)),
+        needed=_fewest(decides, int(estimates.counts.min())),
+        method=tests.method + (sides if tests.size > 1 else ""),
+    )
+
+
+def _normal(p: float) -> float:
+    # on this scale a test is nearly linear in its threshold; a finite stand-in for p-values of 0 and 1
+    return float(special.ndtri(np.clip(p, 1e-300, 1 - 1e-16)))
+
+
+def _fewest(decides: Callable[[float], bool], clusters: int) -> int | None:
+    """The number of clusters of the smallest group from which on it is decided, given `clusters` that do not."""
+    few, many = clusters, 2 * clusters
+    while not decides(many / clusters):
+        few, many = many, 2 * many
+        if many > MOST_CLUSTERS:
+            return None
+    while many - few > max(1, few // 1000):
+        middle = (few + many) // 2
+        few, many = (few, middle) if decides(middle / clusters) else (middle, many)
+    return many
+
+
+def _judge(estimates: Estimates, tested: Claim, alpha: float, seed: int) -> _Shown:
     """Pointwise t limits from above, simultaneous max-t limits from below."""
-    known = _known(estimates, claim)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        z = (known.value - claim.threshold) / known.error
-    z = np.where(known.error > 0, z, np.where(known.value >= claim.threshold, np.inf, -np.inf))
+    known = spread(estimates, tested.contrasts)
+    known = known._replace(value=np.abs(known.value)) if tested.mirrored else known
+    z = known.z(tested.threshold)
     for draws in (DRAWS, FINE_DRAWS):
         errors = gaussian(estimates, draws, seed)
-        top = np.sort(largest(errors, claim.contrasts, known, claim.mirrored, seed))[::-1]
+        top = np.sort(largest(errors, tested.contrasts, known, tested.mirrored, seed))[::-1]
         p_above = (int((top > z.max()).sum()) + 1) / (draws + 1)
         if abs(p_above - alpha) >= 0.01:
             break
     # the draw that the largest z must reach for its p-value to be below alpha
     place = int(np.ceil(alpha * (draws + 1))) - 2
     critical = float(top[place]) if place >= 0 else np.inf
-    count = len(claim.contrasts) * (2 if claim.mirrored else 1)
     shrunk = "plus-two " if estimates.bounded else ""
     return _Shown(
         p_below=float(special.stdtr(known.freedom, z).max()),
         p_above=p_above,
-        lower=_lower(known, critical),
-        upper=_upper(known, alpha),
+        lower=float(known.lower(critical).max()),
+        upper=float(known.upper(alpha).max()),
         critical=critical,
-        method=f"{shrunk}t limits, cluster-robust; one side for each of {count} contrasts, "
+        needed=_needed(estimates, tested, known, alpha, critical),
+        method=f"{shrunk}t limits, cluster-robust; one side for each of {tested.size} contrasts, "
         f"the other for all at once (max-t, {draws} draws)",
     )
 
 
-def _judge_rates(estimates: Estimates, claim: _Claim, alpha: float) -> _Shown:
-    """Each group's rate against the threshold from one side, all together from the other (Bonferroni)."""
-    n = estimates.samples.astype(np.float64)
-    yes = np.rint(estimates.theta * n)
-    size, sign = len(n), claim.contrasts[0, 0]
-    several = size > 1  # at alpha / size, Wilson's limits of nine groups err 0.11 together
-    below = rate_p_values(yes, n, sign * claim.threshold)
-    above = rate_p_values(yes, n, sign * claim.threshold, exact=several)
-    upper, lower = rate_limits(yes, n, alpha), rate_limits(yes, n, alpha / size, exact=several)
-    up, down = (1, 0) if sign > 0 else (0, 1)
-    return _Shown(
-        p_below=float(below[up].max()),
-        p_above=min(1.0, size * float(above[down].min())),
-        lower=float((sign * lower[down]).max()),
-        upper=float((sign * upper[up]).max()),
-        critical=float(-special.ndtri(alpha / size)),
-        method="Wilson limits, exact (Clopper-Pearson) for few answers"
-        + (f"; one side for each group, the other exact and for all {size} at once (Bonferroni)" if several else ""),
-    )
-
-
-def _upper(known: Spread, alpha: float) -> float:
-    return float((known.value + -special.stdtrit(known.freedom, alpha) * known.error).max())
-
-
-def _lower(known: Spread, critical: float) -> float:
-    # a finite stand-in, as inf times an error of 0 is no number
-    return float((known.value - min(critical, 1e100) * known.error).max())
+def _needed(estimates: Estimates, tested: Claim, known: Spread, alpha: float, critical: float) -> int | None:
+    """The smallest group's clusters at which limits that narrow with their root would leave the threshold."""
+    value = tested.contrasts.of(estimates.theta)
+    short = tested.threshold - (np.abs(value) if tested.mirrored else value)
+    factor = np.where(short > 0, -special.stdtrit(known.freedom, alpha), min(critical, 1e100)) * known.error
+    with np.errstate(all="ignore"):
+        times = (factor / np.where(short == 0, np.nan, short)) ** 2
+    more = times.max() if (short > 0).all() else np.nanmin(np.where(short < 0, times, np.inf))
+    clusters = int(estimates.counts.min())
+    return max(int(np.ceil(more * clusters)), clusters + 1) if np.isfinite(more) else None
 
 
 def _side(limit: float, bound: float, below: bool) -> float:
@@ -284,46 +326,42 @@ def _ratio_limits(estimates: Estimates, alpha: float, critical: float) -> tuple[
 
     # the critical value is that of the bound: it hardly moves with the ratio
     def at(ratio: float) -> Spread:
-        return spread(estimates, _ratio_contrasts(len(estimates.groups), ratio))
+        return spread(estimates, ratios(len(estimates.groups), ratio))
 
-    return _root(lambda ratio: _lower(at(ratio), critical)), _root(lambda ratio: _upper(at(ratio), alpha))
-
-
-def _root(rising: Callable[[float], float]) -> float:
-    """Where a rising function of a ratio crosses 0, or the end of [0, 1] that is nearer."""
-    if rising(0.0) >= 0:
-        return 0.0
-    return 1.0 if rising(1.0) <= 0 else float(optimize.brentq(rising, 0.0, 1.0, xtol=1e-9))
+    return (
+        _crossing(lambda ratio: float(at(ratio).lower(critical).max()), 0.0, 1.0),
+        _crossing(lambda ratio: float(at(ratio).upper(alpha).max()), 0.0, 1.0),
+    )
 
 
-def _needed(estimates: Estimates, claim: _Claim, alpha: float, critical: float) -> int | None:
-    """The smallest group's clusters at which limits that narrow with their root would leave the threshold."""
-    known = _known(estimates, claim)
-    value = claim.contrasts @ estimates.theta
-    short = claim.threshold - (np.abs(value) if claim.mirrored else value)
-    factor = np.where(short > 0, -special.stdtrit(known.freedom, alpha), min(critical, 1e100)) * known.error
-    with np.errstate(all="ignore"):
-        times = (factor / np.where(short == 0, np.nan, short)) ** 2
-    more = times.max() if (short > 0).all() else np.nanmin(np.where(short < 0, times, np.inf))
-    clusters = int(estimates.counts.min())
-    return max(int(np.ceil(more * clusters)), clusters + 1) if np.isfinite(more) else None
+def _crossing(rising: Callable[[float], float], least: float, most: float) -> float:
+    """Where a rising function crosses 0, or the end that is nearer."""
+    if rising(least) >= 0:
+        return least
+    return most if rising(most) <= 0 else float(optimize.brentq(rising, least, most, xtol=1e-9))
 
 
-def _needed_rates(estimates: Estimates, claim: _Claim, alpha: float) -> int | None:
-    """The clusters of the smallest group at which the same rates would be judged, by the very same limits."""
-    smallest = int(estimates.samples.min())
+def _caveats(estimates: Estimates, tested: Claim) -> Iterator[str]:
+    """What makes limits of t less sure than they look: few clusters that weigh anything, and heavy tails."""
+    effective = estimates.effective_clusters
+    worst = int(effective.argmin())
+    if effective[worst] < FEW_EFFECTIVE_CLUSTERS and effective[worst] < 0.9 * estimates.counts[worst]:
+        yield (
+            f"the {estimates.counts[worst]} clusters of {estimates.groups[worst]} are so unequal that they count as "
+            f"about {effective[worst]:.0f}: limits may be too narrow"
+        )
+    if not estimates.bounded and (skew := _skew(estimates, tested)) ** 2 * 25 > estimates.counts.min():
+        yield (
+            f"heavy tails: clusters' values have a skewness of {skew:.1f}, so limits of t need about "
+            f"{25 * skew**2:.0f} clusters (Cochran 1977), and there are {estimates.counts.min()}"
+        )
 
-    def decides(count: int) -> bool:
-        samples = np.ceil(estimates.samples * (count / smallest)).astype(np.int64)
-        shown = _judge_rates(replace(estimates, samples=samples), claim, alpha)
-        return min(shown.p_below, shown.p_above) < alpha
 
-    few, many = smallest, 2 * smallest
-    while not decides(many):
-        few, many = many, 2 * many
-        if many > MOST_CLUSTERS:
-            return None
-    while many - few > 1:
-        middle = (few + many) // 2
-        few, many = (few, middle) if decides(middle) else (middle, many)
-    return many
+def _skew(estimates: Estimates, tested: Claim) -> float:
+    """The skewness of what clusters add to the contrast that makes the value."""
+    between = tested.between or (0,)
+    first, second = between[0], between[-1]
+    held = estimates.psi[:, first] - (estimates.psi[:, second] if second != first else 0.0)
+    held = held[estimates.present[:, first] | estimates.present[:, second]]
+    spread_ = np.sqrt((held**2).mean())
+    return float((held**3).mean() / spread_**3) if spread_ > 0 else 0.0

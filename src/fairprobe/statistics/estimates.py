@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,9 +26,11 @@ class Estimates:
     groups: tuple[Hashable, ...]
     """(G,) labels."""
     theta: FloatArray
-    """(G,) weighted means."""
+    """(G,) values; of a mean, weighted by the samples' weights."""
     psi: FloatArray
     """(C, G) what each cluster adds to each theta, beyond its mean; 0 where the cluster is absent."""
+    covariance: FloatArray
+    """(G, G) of theta: cluster-robust, with the CR1 factor C/(C-1) of each group; 0 for one cluster."""
     clusters: tuple[Hashable, ...]
     """(C,) keys."""
     present: BoolArray
@@ -40,26 +43,32 @@ class Estimates:
     """(G,) the design effect, if all samples of a cluster said the same: n times the sum of squared cluster shares."""
     single: bool
     """No cluster holds two samples of one group."""
-    binary: bool
-    """All values are 0 or 1, and of equal weight."""
+    alike: bool
+    """The samples of a cluster in a group say the same, and every cluster weighs the same: a cluster is one sample."""
+    whole: bool
+    """All values are whole numbers."""
     low: float
     """The least possible value, or -inf."""
     high: float
     """The greatest possible value, or inf."""
 
-    @property
+    @cached_property
     def counts(self) -> IntArray:
         """(G,) how many clusters each group has."""
         counts: IntArray = self.present.sum(axis=0, dtype=np.int64)
         return counts
 
+    @cached_property
+    def shared(self) -> IntArray:
+        """(G, G) how many clusters each two groups share."""
+        present = self.present.astype(np.float32)
+        shared: IntArray = np.rint(present.T @ present).astype(np.int64)
+        return shared
+
     @property
-    def covariance(self) -> FloatArray:
-        """(G, G) cluster-robust covariance of theta with the CR1 factor C/(C-1) of each group; 0 for one cluster."""
-        counts = self.counts
-        rows = self.psi * np.sqrt(counts / np.maximum(counts - 1, 1))
-        covariance: FloatArray = rows.T @ rows
-        return covariance
+    def effective_clusters(self) -> FloatArray:
+        """(G,) how many clusters of equal weight would tell as much, if a cluster said one thing."""
+        return self.samples / self.redundancy
 
     @property
     def bounded(self) -> bool:
@@ -67,9 +76,14 @@ class Estimates:
         return bool(np.isfinite(self.low) and np.isfinite(self.high))
 
     @property
+    def binary(self) -> bool:
+        """Every value is a yes or a no."""
+        return self.whole and (self.low, self.high) == (0.0, 1.0)
+
+    @property
     def rates(self) -> bool:
-        """Each value is the share of independent yes among independent answers."""
-        return self.binary and self.single and (self.low, self.high) == (0.0, 1.0)
+        """Each theta is the share of yes among independent answers, one for each cluster."""
+        return self.binary and self.alike
 
 
 def estimate(
@@ -79,6 +93,7 @@ def estimate(
     groups: Sequence[Hashable],
     *,
     weights: ArrayLike | None = None,
+    noise: ArrayLike | None = None,
     low: float = 0.0,
     high: float = 1.0,
 ) -> Estimates:
@@ -87,6 +102,10 @@ def estimate(
     `values`, `group` (an index into `groups`), `clusters` and `weights` have one entry per sample; all values
     lie in [low, high]. Pass differences between two checkpoints, with low=-1 and high=1, to estimate a change.
 
+    `noise` is the variance of each value, an average of several answers to one sample. Where it is given, theta
+    is that of these very samples and varies by the draw of their answers alone (Miller 2024), each by itself: pass
+    a cluster per sample.
+
     >>> answers = estimate([1, 0, 1, 1], [0, 0, 1, 1], ["q1", "q2", "q1", "q2"], ["en_in", "en_us"])
     >>> answers.theta.tolist(), answers.covariance.round(6).tolist()
     ([0.5, 1.0], [[0.25, 0.0], [0.0, 0.0]])
@@ -94,36 +113,57 @@ def estimate(
     y = np.asarray(values, dtype=np.float64)
     g = np.asarray(group, dtype=np.int64)
     w = np.ones_like(y) if weights is None else np.asarray(weights, dtype=np.float64)
-    _check(y, np.bincount(g[w > 0], minlength=len(groups)) == 0, groups, low, high)
-    if not (np.isfinite(w) & (w >= 0)).all():
-        msg = "weights must be numbers of at least 0"
-        raise ValueError(msg)
-    listed = clusters.tolist() if isinstance(clusters, np.ndarray) else list(clusters)
-    places = {key: place for place, key in enumerate(dict.fromkeys(listed))}
-    c = np.fromiter((places[key] for key in listed), dtype=np.int64, count=len(listed))
-    shape = (len(places), len(groups))
-    cell = c * len(groups) + g
+    _check_weights(g, w, groups)
+    _check_values(y, low, high)
+    keys, c = indexed(clusters)
+    cell, shape = c * len(groups) + g, (len(keys), len(groups))
 
     n = np.bincount(g, minlength=len(groups))
     total = _sums(g, w, len(groups))
     theta, share = _sums(g, w * y, len(groups)) / total, w / total[g]
     error = y - theta[g]
-    inside = np.bincount(cell, minlength=shape[0] * shape[1]).reshape(shape)
-    parts = _sums(cell, share, inside.size).reshape(shape)
-    return Estimates(
+    inside = np.bincount(cell, minlength=len(keys) * len(groups))
+    parts = _sums(cell, share, inside.size)
+    present = (parts > 0).reshape(shape)
+    psi = _sums(cell, share * error, inside.size).reshape(shape)
+    single = bool(inside.max() <= 1)
+    level = np.allclose(parts[cell] * present.sum(axis=0)[g], 1.0)
+    known = Estimates(
         groups=tuple(groups),
         theta=theta,
-        psi=_sums(cell, share * error, inside.size).reshape(shape),
-        clusters=tuple(places),
-        present=parts > 0,
+        psi=psi,
+        covariance=robust_covariance(psi, present),
+        clusters=keys,
+        present=present,
         samples=n,
         independent=_sums(g, share * error**2, len(groups)) / np.maximum(n - 1, 1),
-        redundancy=n * (parts**2).sum(axis=0),
-        single=bool(inside.max() <= 1),
-        binary=bool(np.isin(y, (0.0, 1.0)).all() and (w == w[0]).all()),
+        redundancy=n * (parts.reshape(shape) ** 2).sum(axis=0),
+        single=single,
+        alike=level and (single or bool((y * inside[cell] == _sums(cell, y, inside.size)[cell]).all())),
+        whole=bool((y == np.rint(y)).all()),
         low=float(low),
         high=float(high),
     )
+    if noise is None:
+        return known
+    # an influence of the size of the draw's error; there is no factor for few clusters, since these are all there are
+    count = present.sum(axis=0)[g]
+    draw = share * np.sqrt(np.asarray(noise, dtype=np.float64) * (count - 1) / np.maximum(count, 1))
+    psi = _sums(cell, draw, inside.size).reshape(shape)
+    covariance = robust_covariance(psi, present)
+    return replace(known, psi=psi, covariance=covariance, independent=np.diag(covariance).copy(), whole=False)
+
+
+def robust_covariance(psi: FloatArray, present: BoolArray) -> FloatArray:
+    """(G, G) covariance of theta from (C, G) influence rows, with the CR1 factor of each group.
+
+    Disjoint groups have covariance 0, groups of the same clusters vary together, and what overlaps in part is
+    in between: no design needs a formula of its own (Cameron and Miller 2015).
+    """
+    counts = present.sum(axis=0)
+    factor = np.sqrt(counts / np.maximum(counts - 1, 1))
+    covariance: FloatArray = (psi.T @ psi) * np.outer(factor, factor)
+    return covariance
 
 
 def subtract(a: Estimates, b: Estimates) -> Estimates:
@@ -143,35 +183,89 @@ def subtract(a: Estimates, b: Estimates) -> Estimates:
         rows = [places[key] for key in one.clusters]
         psi[rows] += sign * one.psi
         present[rows] |= one.present
-    difference = Estimates(
+    covariance = robust_covariance(psi, present)
+    single = a.single and b.single
+    return Estimates(
         groups=a.groups,
         theta=a.theta - b.theta,
         psi=psi,
+        covariance=covariance,
         clusters=clusters,
         present=present,
         samples=np.minimum(a.samples, b.samples),
-        independent=a.independent + b.independent,
+        # one sample per cluster and group: the clusters' variance is that of the samples
+        independent=np.diag(covariance).copy() if single else a.independent + b.independent,
         redundancy=np.maximum(a.redundancy, b.redundancy),
-        single=a.single and b.single,
-        binary=False,
+        single=single,
+        alike=False,
+        whole=False,
         low=a.low - b.high,
         high=a.high - b.low,
     )
-    if not difference.single:
-        return difference
-    # one sample per cluster and group: the clusters' variance is that of the samples
-    return replace(difference, independent=np.diag(difference.covariance).copy())
+
+
+def combine(estimates: Estimates, weights: ArrayLike, groups: Sequence[Hashable]) -> Estimates:
+    """Weighted sums of groups as groups of their own: `weights` (H, G) has a row for each of the H new `groups`.
+
+    Rows of shares make wider groups of narrow ones, declared beforehand; (1, -1) is a difference.
+
+    >>> dialects = estimate([1, 0, 1, 1], [0, 0, 1, 2], range(4), ["en_in", "en_ng", "en_us"])
+    >>> combine(dialects, [[0.5, 0.5, 0], [0, 0, 1]], ["south", "north"]).theta.tolist()
+    [0.75, 1.0]
+    """
+    rows = np.asarray(weights, dtype=np.float64)
+    if rows.shape != (len(groups), len(estimates.groups)):
+        msg = f"weights of shape {rows.shape} do not turn {len(estimates.groups)} groups into {len(groups)}"
+        raise ValueError(msg)
+    used = rows != 0
+    sums = np.abs(rows).sum(axis=1, keepdims=True)
+    ends = np.maximum(rows, 0).sum(axis=1), np.minimum(rows, 0).sum(axis=1)
+    samples = (used @ estimates.samples).astype(np.int64)
+    return replace(
+        estimates,
+        groups=tuple(groups),
+        theta=rows @ estimates.theta,
+        psi=estimates.psi @ rows.T,
+        covariance=rows @ estimates.covariance @ rows.T,
+        present=(estimates.present.astype(np.int64) @ used.T) > 0,
+        samples=samples,
+        independent=rows**2 @ estimates.independent,
+        redundancy=samples * ((np.abs(rows) / sums) ** 2 @ (estimates.redundancy / estimates.samples)),
+        single=False,
+        alike=False,
+        whole=False,
+        low=float((ends[0] * estimates.low + ends[1] * estimates.high).min()),
+        high=float((ends[0] * estimates.high + ends[1] * estimates.low).max()),
+    )
+
+
+def indexed(clusters: Iterable[Hashable]) -> tuple[tuple[Hashable, ...], IntArray]:
+    """The distinct keys, and the place of each sample's among them."""
+    listed = clusters.tolist() if isinstance(clusters, np.ndarray) else list(clusters)
+    keys = tuple(dict.fromkeys(listed))
+    places = {key: place for place, key in enumerate(keys)}
+    return keys, np.fromiter(map(places.__getitem__, listed), dtype=np.int64, count=len(listed))
 
 
 def _sums(index: IntArray, parts: FloatArray, size: int) -> FloatArray:
-    return np.bincount(index, weights=parts, minlength=size).astype(np.float64)
+    return np.bincount(index, weights=parts, minlength=size).astype(np.float64, copy=False)
 
 
-def _check(y: FloatArray, empty: BoolArray, groups: Sequence[Hashable], low: float, high: float) -> None:
-    """Raise ValueError for what is not evidence: no samples, no number, a number out of range."""
-    if empty.any():
-        msg = f"no samples of {', '.join(str(group) for group, none in zip(groups, empty, strict=True) if none)}"
+def _check_weights(g: IntArray, w: FloatArray, groups: Sequence[Hashable]) -> None:
+    """Raise ValueError for a group without samples that weigh anything."""
+    if not (np.isfinite(w) & (w >= 0)).all():
+        msg = "weights must be numbers of at least 0"
         raise ValueError(msg)
+    empty = _sums(g, w, len(groups)) == 0
+    if empty.any():
+        which = ", ".join(str(group) for group, none in zip(groups, empty, strict=True) if none)
+        weightless = bool(np.bincount(g, minlength=len(groups))[empty].any())
+        msg = f"the weights sum to 0 in {which}" if weightless else f"no samples of {which}"
+        raise ValueError(msg)
+
+
+def _check_values(y: FloatArray, low: float, high: float) -> None:
+    """Raise ValueError for what is no number in the range."""
     wrong = y[~((y >= low) & (y <= high) & np.isfinite(y))]
     if wrong.size:
         msg = f"{wrong.size} values are not numbers in [{low:g}, {high:g}], the first is {wrong[0]:g}"

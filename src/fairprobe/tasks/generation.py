@@ -103,7 +103,10 @@ class Generation(Asking):
             [self._outcome(response, row) for response in answers]
             for row, answers in zip(samples.rows, responses, strict=True)
         ]
-        values = np.array([_mean([scores for scores, _ in draws]) for draws in drawn], dtype=float)
+        # a sample's answers, each with its scores: averages of several have a variance of their own
+        scored = np.array([[scores for scores, _ in draws] for draws in drawn], dtype=float)
+        values = scored.mean(axis=1)
+        noise = scored.var(axis=1, ddof=1) / self.samples if self.samples > 1 else None
         return Outcomes(
             samples,
             {name: values[:, index] for index, name in enumerate(self.score_names)},
@@ -111,6 +114,7 @@ class Generation(Asking):
             responses=[_said(answers) for answers in responses],
             prompts=[prompt.text for prompt in self.prompts(samples)],
             targets=[_shown(self._target(row)) for row in samples.rows],
+            noise={} if noise is None else {name: noise[:, index] for index, name in enumerate(self.score_names)},
         )
 
     def chance(self, samples: Samples) -> float | None:  # noqa: ARG002 - tasks differ
@@ -135,10 +139,6 @@ class Generation(Asking):
             return bad[0]
         has_an_end = bool(self.stop) or response.chat
         return "truncated" if has_an_end and not response.ended else "ok"
-
-
-def _mean(scores: Sequence[Sequence[float]]) -> np.ndarray:
-    return np.mean(np.array(scores, dtype=float), axis=0)  # type: ignore[no-any-return]  # numpy's mean of a 2-d array
 
 
 def _commonest(statuses: Sequence[Status]) -> Status:

@@ -59,7 +59,8 @@ class Samples:
 class Outcomes:
     """A row per sample: its scores by name (NaN where there is none), its status, and what was said.
 
-    `ranges` holds the lowest and highest value that each score can have, infinite where it is unbounded.
+    `ranges` holds the lowest and highest value that each score can have, infinite where it is unbounded; `noise` the
+    variance of each score that is an average of several drawn answers.
     """
 
     samples: Samples
@@ -69,6 +70,7 @@ class Outcomes:
     prompts: Sequence[str | None] = ()
     targets: Sequence[str | None] = ()
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    noise: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @cached_property
     def answered(self) -> np.ndarray:
