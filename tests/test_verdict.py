@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from answers import clues, right
 from fairprobe import Generation, Recorded, accuracy, mean, valid_rate
+from fairprobe.power import can_pass
 from fairprobe.requests import Generated
-from fairprobe.verdict import Defaults, can_pass, judge
+from fairprobe.verdict import Defaults, judge
 
 
 def verdict(model, claim, baseline=None, **defaults):

@@ -16,8 +16,9 @@ from fairprobe.engines import Engine, open_engine
 from fairprobe.engines.checkpoints import Checkpoint, resolve
 from fairprobe.errors import BadExpectation, FairprobeError, NoCheckpoint
 from fairprobe.expressions import Expectation, Metric, Question, Terms
-from fairprobe.metrics import Role
+from fairprobe.metrics import Look, Role
 from fairprobe.plan import Plan
+from fairprobe.power import Foresight, can_pass, fits, foresee
 from fairprobe.progress import Progressing
 from fairprobe.requests import (
     Choose,
@@ -33,7 +34,7 @@ from fairprobe.requests import (
 )
 from fairprobe.store import Store
 from fairprobe.tasks import Outcomes, Recorded, Samples, Task
-from fairprobe.verdict import Defaults, Verdict, can_pass, fits, judge
+from fairprobe.verdict import Defaults, Verdict, judge
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -126,14 +127,23 @@ class Session:
 
     def check(self, expectation: Expectation) -> None:
         """Raise what is wrong with an expectation before anything is asked: no checkpoint, bad data, no such group."""
-        for task, role in planning.needs(expectation):
+        for _, role in planning.needs(expectation):
             self._named(role, expectation)
+        self.fits(expectation)
+
+    def fits(self, expectation: Expectation) -> None:
+        """Raise what is wrong with an expectation or its data, whichever checkpoint will be asked."""
+        for task, role in planning.needs(expectation):
             self._wanted(task, role)
         fits(expectation, self.tasks)
 
     def can_pass(self, expectation: Expectation) -> bool | None:
         """Whether it can pass at the planned number of samples; None where that is not known."""
         return can_pass(expectation, self.tasks, self.settings.defaults)
+
+    def foresee(self, expectation: Expectation) -> Foresight:
+        """What an expectation could decide, by what is kept of the model's answers or the baseline's."""
+        return foresee(expectation, self.tasks, self._kept(expectation), self.settings.defaults)
 
     def plan(self, expectations: Iterable[Expectation]) -> Plan:
         """The distinct requests of expectations that were checked. Raises where two tasks share a name."""
@@ -244,6 +254,27 @@ class Session:
         return replace(verdict, seconds=seconds)
 
     # -- how
+
+    def _kept(self, expectation: Expectation) -> Look | None:
+        """Where to look up answers that nobody needs to be asked for; None where some are not kept.
+
+        How the answers of one checkpoint vary tells how those of another will, so each may stand for the other.
+        """
+        held: dict[tuple[Task, Role], Role] = {}
+        for task, role in planning.needs(expectation):
+            others: tuple[Role, Role] = ("model", "baseline")
+            known = [each for each in (role, *others) if self._is_kept(task, each)]
+            if not known:
+                return None
+            held[task, role] = known[0]
+        return lambda task, role: self.look(task, held[task, role])
+
+    def _is_kept(self, task: Task, role: Role) -> bool:
+        if isinstance(task, Recorded):
+            return self.settings.recorded(role) is not None
+        if self.settings.spec(role) is None or self.settings.recorded(role) is not None:
+            return False
+        return not self._lacking(role, {request for wanted in self._wanted(task, role) for request in wanted})
 
     def _named(self, role: Role, expectation: Expectation | None = None) -> str:
         spec = self.settings.spec(role)

@@ -11,13 +11,11 @@ from typing import Literal
 import numpy as np
 
 from fairprobe import guards, statistics
-from fairprobe.errors import BadExpectation
-from fairprobe.expressions import Difference, Expectation, Mode, Question, Scope, Terms, measures, walk
+from fairprobe.expressions import Expectation, Mode, Question, Scope, Terms
 from fairprobe.guards import Guard
-from fairprobe.metrics import KNOW_CHANCE, Grouped, Look, NoEvidence, Role, grouped, labelled, measured, reference_index
+from fairprobe.metrics import Grouped, Look, NoEvidence, grouped, labelled, measured, reference_index
 from fairprobe.scorers import STATUSES
 from fairprobe.statistics import Asked, Decision
-from fairprobe.tasks import Outcomes, Samples, Task
 
 Outcome = Literal["pass", "fail", "inconclusive", "invalid"]
 End = Literal["low", "high"]
@@ -98,14 +96,15 @@ def judge(expectation: Expectation, look: Look, defaults: Defaults = Defaults())
     claim = Claim.of(expectation.terms, defaults)
     question = expectation.question
     data = grouped(question, measured(question.metric, look))
-    fixed = _is_fixed(claim, data, defaults)
-    found = tuple(_waived(guard, expectation) for guard in _guards(expectation, data, look, defaults, fixed))
+    infers = not is_fixed(claim, data, defaults)
+    own = guards.check(question, data, infers=infers)
+    found = tuple(_waived(guard, expectation) for guard in (*own, *_conditions(expectation, look, defaults)))
     verdict = Verdict(
         expectation, claim, "invalid",
-        groups=_group_values(question, data, claim.confidence), guards=found, range=_range(data),
+        groups=_group_values(question, data, claim.confidence), guards=found, range=range_of(data),
     )  # fmt: skip
     try:
-        decision = _decide(expectation, data, claim, defaults.seed, fixed)
+        decision = decide(expectation, data, claim, defaults)
     except (NoEvidence, ValueError) as error:
         return replace(verdict, caveats=(str(error),))
     between = tuple(labelled(data.labels[place]) for place in decision.between) if decision.between else None
@@ -118,79 +117,14 @@ def judge(expectation: Expectation, look: Look, defaults: Defaults = Defaults())
     )
 
 
-def fits(expectation: Expectation, samples: Mapping[Task, Samples]) -> None:
-    """Raise what does not fit the samples, in an expectation or its guards, before anything is asked."""
-
-    def any_answers(task: Task, role: Role) -> Outcomes:  # noqa: ARG001 - as they are looked up
-        zeros = np.zeros(len(samples[task]))
-        return _all_ok(task, samples[task], dict.fromkeys(task.score_names, zeros))
-
-    data = grouped(expectation.question, measured(expectation.question.metric, any_answers))
-    _refuse_empty_claim(expectation, data)
-    for condition in expectation.terms.guards:
-        fits(condition, samples)
-
-
-def _refuse_empty_claim(expectation: Expectation, data: Grouped) -> None:
-    """A bound that every value keeps, or none can, tests nothing."""
-    ends = _range(data)
-    if ends is None:
-        return
-    least, most = _asked(expectation, data).ends(*ends)
-    if not least <= expectation.bound <= most:
-        msg = (
-            f"{expectation.claim} tests nothing: what it asks for lies between {least:g} and {most:g} whatever is "
-            f"answered. Choose a bound inside (a share of 5 % is 0.05)."
-        )
-        raise BadExpectation(msg)
-
-
-def can_pass(expectation: Expectation, samples: Mapping[Task, Samples], defaults: Defaults) -> bool | None:
-    """Whether the most favourable data of this size would pass: `judge` itself, on such data. None: not known."""
-    question = expectation.question
-    functions = {measure.function for measure in measures(question.metric)}
-    tasks = {measure.task for measure in measures(question.metric)}
-    unbounded = any(not np.isfinite(ends).all() for task in tasks for ends in task.ranges(samples[task]).values())
-    towards_high = expectation.comparison in {">", ">="}
-    # all answers are valid where that is what favours the claim
-    known = functions <= (KNOW_CHANCE | {"valid_rate"} if towards_high else KNOW_CHANCE)
-    odd = any(isinstance(part, Difference) for part in walk(question.metric)) or not known
-    if odd or unbounded or (question.kind == "gap" and towards_high) or (question.kind == "ratio" and not towards_high):
-        return None
-    compares = question.kind in {"gap", "ratio"}
-
-    def best(task: Task, role: Role) -> Outcomes:
-        high = True if compares else towards_high == (role == "model")
-        ends = {name: float(ends[high]) for name, ends in task.ranges(samples[task]).items()}
-        return _all_ok(task, samples[task], {name: np.full(len(samples[task]), end) for name, end in ends.items()})
-
-    data = grouped(question, measured(question.metric, best))
-    try:
-        claim = Claim.of(expectation.terms, defaults)
-        return _decide(expectation, data, claim, defaults.seed, _is_fixed(claim, data, defaults)).outcome == "pass"
-    except (NoEvidence, ValueError):
-        return False
-
-
-def _all_ok(task: Task, samples: Samples, scores: Mapping[str, np.ndarray]) -> Outcomes:
-    return Outcomes(samples, scores, np.full(len(samples), "ok", dtype=object), ranges=task.ranges(samples))
-
-
-def _outcome(decision: Decision, found: Sequence[Guard]) -> Outcome:
-    """A pass or inconclusive stands only if its guards do; a shown fail stays a fail, with the guard beside it."""
-    if decision.outcome != "fail" and any(guard.fired for guard in found):
-        return "invalid"
-    return decision.outcome
-
-
-def _asked(expectation: Expectation, data: Grouped) -> Asked:
+def asked_of(expectation: Expectation, data: Grouped) -> Asked:
     """The expectation's question as the statistics put it."""
     question = expectation.question
     reference = reference_index(question, data.labels)
     return Asked(question.kind, expectation.comparison, expectation.bound, reference, question.two_sided)
 
 
-def _is_fixed(claim: Claim, data: Grouped, defaults: Defaults) -> bool:
+def is_fixed(claim: Claim, data: Grouped, defaults: Defaults) -> bool:
     """Whether a claim about these very samples has nothing to infer but how their answers are drawn.
 
     A part of a benchmark is a sample of it, and so is what was not answered, or answered once of many ways.
@@ -199,9 +133,21 @@ def _is_fixed(claim: Claim, data: Grouped, defaults: Defaults) -> bool:
     return claim.scope == "benchmark" and whole and data.noise_is_known
 
 
-def _decide(expectation: Expectation, data: Grouped, claim: Claim, seed: int, fixed: bool) -> Decision:
-    """The decision, if it is the same however missing answers are imputed; else inconclusive."""
+def range_of(data: Grouped) -> tuple[float, float] | None:
+    """The range of a group's value; None where it is unbounded."""
+    first, *rest = data.values
+    low = first.low - sum(values.high for values in rest)
+    high = first.high - sum(values.low for values in rest)
+    return (float(low), float(high)) if np.isfinite([low, high]).all() else None
+
+
+def decide(expectation: Expectation, data: Grouped, claim: Claim, defaults: Defaults) -> Decision:
+    """The decision, if it is the same however missing answers are imputed; else inconclusive.
+
+    Raises `NoEvidence` or ValueError where the data cannot answer.
+    """
     waived = any(waiver.guard == "clusters" for waiver in expectation.terms.waivers)
+    fixed = is_fixed(claim, data, defaults)
     # the first is of what was answered: a group without any answer has no value, whatever is imputed
     patterns: list[Sequence[End] | None] = [None, *(_imputations(len(data.labels)) if data.lacks_any else ())]
     if data.lacks_any and not all(np.isfinite([v.low, v.high]).all() for v in data.values):
@@ -209,8 +155,8 @@ def _decide(expectation: Expectation, data: Grouped, claim: Claim, seed: int, fi
         raise NoEvidence(msg)
     decisions = [
         statistics.decide(
-            data.estimates(pattern, fixed=fixed), **_asked(expectation, data)._asdict(),
-            confidence=claim.confidence, least_clusters=2 if waived else None, seed=seed,
+            data.estimates(pattern, fixed=fixed), **asked_of(expectation, data)._asdict(),
+            confidence=claim.confidence, least_clusters=2 if waived else None, seed=defaults.seed,
         )
         for pattern in patterns
     ]  # fmt: skip
@@ -220,6 +166,13 @@ def _decide(expectation: Expectation, data: Grouped, claim: Claim, seed: int, fi
     if data.noisy:
         return replace(decision, method=f"these samples only, by the draw of their answers: {decision.method}")
     return _exactly(expectation, decision)
+
+
+def _outcome(decision: Decision, found: Sequence[Guard]) -> Outcome:
+    """A pass or inconclusive stands only if its guards do; a shown fail stays a fail, with the guard beside it."""
+    if decision.outcome != "fail" and any(guard.fired for guard in found):
+        return "invalid"
+    return decision.outcome
 
 
 def _imputations(groups: int) -> Iterator[tuple[End, ...]]:
@@ -272,8 +225,8 @@ def _exactly(expectation: Expectation, decision: Decision) -> Decision:
     )  # fmt: skip
 
 
-def _guards(expectation: Expectation, data: Grouped, look: Look, defaults: Defaults, fixed: bool) -> Iterator[Guard]:
-    yield from guards.check(expectation.question, data, infers=not fixed)
+def _conditions(expectation: Expectation, look: Look, defaults: Defaults) -> Iterator[Guard]:
+    """The expectations that this one names as its guards."""
     for condition in expectation.terms.guards:
         verdict = judge(condition, look, defaults)
         held = verdict.outcome == "pass"
@@ -318,11 +271,3 @@ def _group(question: Question, data: Grouped, place: int, limits: tuple[float, f
         samples=int(held.sum()), clusters=len(set(outcomes.samples.cluster[held])),
         statuses={status: counts[status] for status in STATUSES if counts[status]},
     )  # fmt: skip
-
-
-def _range(data: Grouped) -> tuple[float, float] | None:
-    """The range of a group's value; None where it is unbounded."""
-    first, *rest = data.values
-    low = first.low - sum(values.high for values in rest)
-    high = first.high - sum(values.low for values in rest)
-    return (float(low), float(high)) if np.isfinite([low, high]).all() else None

@@ -29,6 +29,7 @@ def pytest_load_initial_conftests(
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    options.asks_nothing(config)
     config.stash[Record.KEY] = record = Record(config)
     config.pluginmanager.register(record, "fairprobe-record")
     config.pluginmanager.register(terminal.Sections(), "fairprobe-sections")
@@ -57,6 +58,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 def pytest_report_collectionfinish(config: pytest.Config) -> Sequence[str]:
     return Record.of(config).plan_lines
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> bool | None:
+    # nothing is run where only the power of the expectations is asked for
+    return (options.asks_nothing(session.config) and not session.testsfailed) or None
 
 
 @pytest.hookimpl(wrapper=True)

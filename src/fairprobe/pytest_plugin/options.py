@@ -20,6 +20,7 @@ PROFILES: Mapping[str, Mapping[str, Any]] = {
     "nightly": {},
     "release": {"confidence": 0.975},
 }
+POWER = "--fairprobe-power"
 NO_CLAIM = "sample"
 """The profile whose exit status reflects crashes only."""
 
@@ -55,6 +56,7 @@ def add(parser: pytest.Parser) -> None:
         group.addoption(f"--fairprobe-{name}", action=action, help=text, dest=_dest(name), default=None, **given)
         kind: Literal["linelist", "string"] = "linelist" if repeatable else "string"
         parser.addini(_dest(name), text, type=kind, default=None)
+    group.addoption(POWER, action="store_true", help="ask nothing: print what each expectation could decide")
 
 
 @contextmanager
@@ -120,6 +122,15 @@ def profile_of(config: pytest.Config) -> Mapping[str, Any]:
         msg = f"--fairprobe-profile={name}: there is no setting {unknown[0]!r}; there are {', '.join(HELP)}"
         raise pytest.UsageError(msg)
     return known[name]
+
+
+def asks_nothing(config: pytest.Config) -> bool:
+    """Whether only the power of the expectations is asked for. Raises `pytest.UsageError` for several processes."""
+    asked = bool(config.getoption(POWER, default=False))
+    if asked and config.getoption("numprocesses", default=None):
+        msg = f"{POWER} asks nothing and is told by one process: leave -n out, or add -n 0"
+        raise pytest.UsageError(msg)
+    return asked
 
 
 def is_checkpoint(config: pytest.Config, path: Path) -> bool:

@@ -12,6 +12,7 @@ import pytest
 
 from fairprobe.errors import FairprobeError
 from fairprobe.pytest_plugin.folder import report_folder
+from fairprobe.pytest_plugin.options import asks_nothing
 from fairprobe.pytest_plugin.workers import Controller, is_worker, leave_facts, leave_plan
 
 if TYPE_CHECKING:
@@ -90,7 +91,8 @@ class Record:
         self.partial = self.partial or len(mine) < len(declared) or self._is_selection
         if not mine:
             return
-        self.plan_lines = [*self.run.plan(mine), *self._deselected_line()]
+        lines = self.run.foresee(mine) if asks_nothing(self.config) else self.run.plan(mine)
+        self.plan_lines = [*lines, *self._deselected_line()]
         if is_worker(self.config):
             leave_plan(self.config, self.plan_lines)
 
@@ -118,7 +120,7 @@ class Record:
             return
         self.workers.close()
         found = self.workers.facts or own
-        if found and not self.refused and not self.config.option.collectonly:
+        if found and not self.refused and not self.config.option.collectonly and not asks_nothing(self.config):
             self._write(session, found)
 
     def _facts(self, run: Run) -> dict[str, Any]:

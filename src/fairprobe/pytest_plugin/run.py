@@ -83,6 +83,17 @@ class Run:
             self.planned = Plan(tuple(checked))
             return [f"fairprobe: {len(items)} expectations; {error}"]
 
+    def foresee(self, items: Sequence[Stated]) -> list[str]:
+        """What the items' expectations could decide, in lines; nothing is asked."""
+        foreseen = []
+        for expectation in dict.fromkeys(item.expectation for item in items):
+            try:
+                self.session.fits(expectation)
+                foreseen.append(self.session.foresee(expectation))
+            except FairprobeError as error:
+                self._problems[expectation] = error
+        return [*report.power_lines(foreseen), *self._problem_line()]
+
     def prepare(self, item: Stated) -> None:
         """Raise what is wrong with an item's expectation; else have everything that is planned asked, once."""
         if item.expectation in self._problems:

@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fairprobe.power import Foresight
 from fairprobe.report.anchors import anchor
 from fairprobe.report.figures import counted, places
-from fairprobe.statistics import MOST_CLUSTERS
+from fairprobe.statistics import MOST_CLUSTERS, POWER
 
 WORDS = {
     "pass": "shown", "fail": "shown not to hold", "inconclusive": "not decided", "invalid": "not measured",
@@ -41,6 +42,24 @@ def banner(results: Mapping[str, Any]) -> str:
     said += [f"{counted(waived, 'guard')} waived"] if waived else []
     said += [f"{left} deselected"] if left else []
     return f"{', '.join(said)}. {results['release']['sentence']}"
+
+
+def power_lines(foreseen: Sequence[Foresight]) -> list[str]:
+    """What expectations could decide, as a table, with what its columns mean below it."""
+    if not foreseen:
+        return []
+    head = ["", "samples", "clusters", "can pass", "a pass at", "a fail at", "needs"]
+    rows = [head, *map(_foreseen, foreseen)]
+    notes = [
+        f"at: the true value that is shown to hold, or not to hold, with a probability of {POWER:.0%}; none is so sure",
+        f"needs: clusters in the smallest group for a pass with {POWER:.0%}, of groups without a gap",
+    ]
+    if any(each.assumed for each in foreseen):
+        notes += [
+            "*: no answers are kept, so 70 % right ones are assumed (for a floor or ceiling, half way to the best),",
+            "   alike by half in a cluster. --model=… of a checkpoint that was asked takes its own",
+        ]
+    return ["fairprobe: what could be decided", *_aligned(rows, 1), *(f"  {note}" for note in notes)]
 
 
 def number(value: float | None, decimals: int = 3) -> str:
@@ -91,17 +110,36 @@ def _groups(entry: Mapping[str, Any]) -> list[str]:
     ]
     worst = sorted(range(len(rows)), key=lambda place: _sort_key(groups[place], entry))[:MOST_GROUPS]
     table = [[*entry["columns"], entry["metric"] or "value", "n"], *(rows[place] for place in worst)]
+    lines = _aligned(table, len(entry["columns"]))
+    hidden = len(groups) - len(worst)
+    return [*lines, f"  and {hidden} more groups"] if hidden else lines
+
+
+def _aligned(table: Sequence[Sequence[str]], labels: int) -> list[str]:
+    """Rows of cells in columns: the first `labels` to the left, numbers to the right."""
     widths = [max(len(row[place]) for row in table) for place in range(len(table[0]))]
-    labels = len(entry["columns"])
-    lines = [
+    return [
         "  " + "  ".join(
             cell.ljust(width) if place < labels else cell.rjust(width)
             for place, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
         for row in table
     ]  # fmt: skip
-    hidden = len(groups) - len(worst)
-    return [*lines, f"  and {hidden} more groups"] if hidden else lines
+
+
+def _foreseen(foresight: Foresight) -> list[str]:
+    """A row of the table of power."""
+    expectation, power = foresight.expectation, foresight.power
+    said = {True: "yes", False: "no", None: "unknown"}[foresight.can_pass]
+    cells = [repr(expectation), f"{foresight.samples:,}", f"{foresight.clusters:,}", said]
+    if power is None:
+        return [*cells, "unknown", "unknown", "unknown"]
+    least, most = foresight.ends or (-math.inf, math.inf)
+    low = f"<= {number(power.below)}" if power.below >= least else "none"
+    high = f">= {number(power.above)}" if power.above <= most else "none"
+    passes, fails = (low, high) if expectation.comparison in {"<", "<="} else (high, low)
+    needed = "none" if power.needed is None else f"{power.needed:,}"
+    return [*cells, *(f"{each}*" if foresight.assumed else each for each in (passes, fails, needed))]
 
 
 def _sort_key(group: Mapping[str, Any], entry: Mapping[str, Any]) -> float:

@@ -13,6 +13,7 @@ from fairprobe.statistics.decision import (
 from fairprobe.statistics.estimates import Estimates, combine, estimate, subtract
 from fairprobe.statistics.influence import bonett_wright, jackknife, rank_correlation, ratio_of_sums, u_statistic
 from fairprobe.statistics.multiplicity import benjamini_hochberg, holm
+from fairprobe.statistics.power import POWER, Power, power
 from fairprobe.statistics.rates import clopper_pearson, korn_graubard, wilson
 from fairprobe.statistics.score_tests import miettinen_nurminen, tango
 
@@ -20,11 +21,13 @@ __all__ = [
     "LEAST_CLUSTERS",
     "LEAST_CLUSTERS_UNBOUNDED",
     "MOST_CLUSTERS",
+    "POWER",
     "Asked",
     "Comparison",
     "Decision",
     "Estimates",
     "Outcome",
+    "Power",
     "Question",
     "benjamini_hochberg",
     "bonett_wright",
@@ -38,6 +41,7 @@ __all__ = [
     "korn_graubard",
     "limits",
     "miettinen_nurminen",
+    "power",
     "rank_correlation",
     "ratio_of_sums",
     "subtract",

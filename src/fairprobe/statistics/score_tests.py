@@ -84,26 +84,31 @@ def sparse(estimates: Estimates, contrasts: Contrasts) -> Sparse | None:
     if not (contrasts.pairs and estimates.rates) and not (signs and not contrasts.minus.any()):
         return None
     counts = estimates.counts
-    # one answer per cluster and group, 0 where there is none
-    answers = np.rint((estimates.psi * counts + estimates.theta) * estimates.present)
     n = counts[contrasts.first].astype(np.float64)
     if signs:
-        up, down = (answers > 0).sum(axis=0)[contrasts.first], (answers < 0).sum(axis=0)[contrasts.first]
+        up, down = (_answers(estimates) > 0).sum(axis=0), (_answers(estimates) < 0).sum(axis=0)
         rises = contrasts.plus > 0
-        b, c = np.where(rises, up, down), np.where(rises, down, up)
+        b = np.where(rises, up[contrasts.first], down[contrasts.first])
+        c = np.where(rises, down[contrasts.first], up[contrasts.first])
         few = b + c < SPARSE
         return _sparse(few, np.ones_like(few), (b, c, n, n))
-    yes, both = answers.sum(axis=0), answers.T @ answers
     first, second = contrasts.first, contrasts.second
     shared = estimates.shared[first, second]
     paired = (shared == counts[first]) & (shared == counts[second])
+    yes = np.rint(estimates.theta * counts)
+    both = _answers(estimates).T @ _answers(estimates) if paired.any() else np.zeros_like(estimates.covariance)
     b, c = yes[first] - both[first, second], yes[second] - both[first, second]
     fewest = np.minimum(yes, counts - yes)
     few = np.where(paired, b + c, np.minimum(fewest[first], fewest[second])) < SPARSE
     few &= paired | (shared == 0)
-    return _sparse(few, paired, tuple(
-        np.where(paired, *each) for each in ((b, yes[first]), (c, n), (n, yes[second]), (n, counts[second]))
-    ))  # fmt: skip
+    table = ((b, yes[first]), (c, n), (n, yes[second]), (n, counts[second]))
+    return _sparse(few, paired, tuple(np.where(paired, *each) for each in table))
+
+
+def _answers(estimates: Estimates) -> FloatArray:
+    """(C, G): the one answer of each cluster in each group, 0 where there is none."""
+    answers: FloatArray = np.rint((estimates.psi * estimates.counts + estimates.theta) * estimates.present)
+    return answers
 
 
 def _sparse(few: BoolArray, paired: BoolArray, counts: tuple[ArrayLike, ...]) -> Sparse | None:

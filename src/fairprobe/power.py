@@ -1,0 +1,170 @@
+"""Before anything is asked: whether an expectation fits its samples, can pass at all, and what it could decide."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from zlib import crc32
+
+import numpy as np
+from scipy import special
+
+from fairprobe import statistics
+from fairprobe.errors import BadExpectation
+from fairprobe.expressions import Difference, Expectation, measures, walk
+from fairprobe.metrics import KNOW_CHANCE, Grouped, Look, NoEvidence, Role, grouped, measured
+from fairprobe.statistics import Power
+from fairprobe.tasks import Outcomes, Samples, Task
+from fairprobe.verdict import Claim, Defaults, asked_of, decide, is_fixed, range_of
+
+ASSUMED_SHARE, ASSUMED_SHARED = 0.7, 0.5
+"""Without answers to go by: the share of right ones, and how much of what makes a sample hard its cluster shares."""
+
+
+@dataclass(frozen=True)
+class Foresight:
+    """What an expectation could decide about these samples. `power` is None where nothing is known of how they vary."""
+
+    expectation: Expectation
+    claim: Claim
+    samples: int
+    clusters: int
+    """Of the group that has fewest."""
+    can_pass: bool | None
+    power: Power | None
+    ends: tuple[float, float] | None
+    """The least and the greatest value that there can be."""
+    assumed: bool
+    """Whether answers were assumed, since none are kept."""
+
+
+def foresee(
+    expectation: Expectation, samples: Mapping[Task, Samples], look: Look | None, defaults: Defaults
+) -> Foresight:
+    """What an expectation could decide, by kept answers of a like checkpoint (`look`), else by an assumption.
+
+    Assumed are groups that are equal, of 70 % right answers; for a floor or ceiling, groups half way from it to the
+    best there is. Half of what makes a sample hard or easy is shared in its cluster, and with the baseline.
+    """
+    question, claim = expectation.question, Claim.of(expectation.terms, defaults)
+    ends = range_of(grouped(question, measured(question.metric, _zeros(samples))))
+    truth = _assumed_truth(expectation, ends)
+    data = grouped(question, measured(question.metric, look or _imagined(samples, truth, ends, defaults.seed)))
+    design = data.estimates()
+    power = None
+    if claim.scope == "benchmark" and is_fixed(claim, data, defaults) and not data.noisy:
+        power = Power(expectation.bound, expectation.bound, None)
+    elif look is not None or ends is not None:
+        power = _power(expectation, data, claim, truth if look is None else None, defaults.seed)
+    return Foresight(
+        expectation, claim, int(design.samples.sum()), int(design.counts.min()),
+        can_pass(expectation, samples, defaults), power, ends and asked_of(expectation, data).ends(*ends), look is None,
+    )  # fmt: skip
+
+
+def fits(expectation: Expectation, samples: Mapping[Task, Samples]) -> None:
+    """Raise what does not fit the samples, in an expectation or its guards, before anything is asked."""
+    data = grouped(expectation.question, measured(expectation.question.metric, _zeros(samples)))
+    _refuse_empty_claim(expectation, data)
+    for condition in expectation.terms.guards:
+        fits(condition, samples)
+
+
+def _refuse_empty_claim(expectation: Expectation, data: Grouped) -> None:
+    """A bound that every value keeps, or none can, tests nothing."""
+    ends = range_of(data)
+    if ends is None:
+        return
+    least, most = asked_of(expectation, data).ends(*ends)
+    if not least <= expectation.bound <= most:
+        msg = (
+            f"{expectation.claim} tests nothing: what it asks for lies between {least:g} and {most:g} whatever is "
+            f"answered. Choose a bound inside (a share of 5 % is 0.05)."
+        )
+        raise BadExpectation(msg)
+
+
+def can_pass(expectation: Expectation, samples: Mapping[Task, Samples], defaults: Defaults) -> bool | None:
+    """Whether the most favourable data of this size would pass: `judge` itself, on such data. None: not known."""
+    question = expectation.question
+    functions = {measure.function for measure in measures(question.metric)}
+    tasks = {measure.task for measure in measures(question.metric)}
+    unbounded = any(not np.isfinite(ends).all() for task in tasks for ends in task.ranges(samples[task]).values())
+    towards_high = expectation.comparison in {">", ">="}
+    # all answers are valid where that is what favours the claim
+    known = functions <= (KNOW_CHANCE | {"valid_rate"} if towards_high else KNOW_CHANCE)
+    odd = any(isinstance(part, Difference) for part in walk(question.metric)) or not known
+    if odd or unbounded or (question.kind == "gap" and towards_high) or (question.kind == "ratio" and not towards_high):
+        return None
+    compares = question.kind in {"gap", "ratio"}
+
+    def best(task: Task, role: Role) -> Outcomes:
+        high = True if compares else towards_high == (role == "model")
+        ends = {name: float(ends[high]) for name, ends in task.ranges(samples[task]).items()}
+        return _all_ok(task, samples[task], {name: np.full(len(samples[task]), end) for name, end in ends.items()})
+
+    data = grouped(question, measured(question.metric, best))
+    try:
+        return decide(expectation, data, Claim.of(expectation.terms, defaults), defaults).outcome == "pass"
+    except (NoEvidence, ValueError):
+        return False
+
+
+def _zeros(samples: Mapping[Task, Samples]) -> Look:
+    """Answers of no value: enough to see groups and ranges."""
+
+    def look(task: Task, role: Role) -> Outcomes:  # noqa: ARG001 - as they are looked up
+        return _all_ok(task, samples[task], dict.fromkeys(task.score_names, np.zeros(len(samples[task]))))
+
+    return look
+
+
+def _assumed_truth(expectation: Expectation, ends: tuple[float, float] | None) -> float | None:
+    """The value of every group, where it matters to what a bound asks."""
+    if ends is None or expectation.question.kind in {"gap", "ratio"}:
+        return None
+    low, high = ends
+    if any(part.relative for part in walk(expectation.question.metric)):
+        return 0.0
+    return (expectation.bound + (high if expectation.comparison in {">", ">="} else low)) / 2
+
+
+def _imagined(
+    samples: Mapping[Task, Samples], truth: float | None, ends: tuple[float, float] | None, seed: int
+) -> Look:
+    """Answers at one end of their range or the other, alike in a cluster by half."""
+    low, high = ends or (0.0, 1.0)
+    # a change has no value of its own to draw
+    share = ASSUMED_SHARE if truth is None or low < 0 else (truth - low) / (high - low)
+
+    def look(task: Task, role: Role) -> Outcomes:
+        held = samples[task]
+        of_cluster = special.ndtri([(crc32(str(key).encode()) + 0.5) / 2**32 for key in held.cluster])
+        own = np.random.default_rng([seed, crc32(task.name.encode()), role == "model"]).standard_normal(len(held))
+        right = ASSUMED_SHARED**0.5 * of_cluster + (1 - ASSUMED_SHARED) ** 0.5 * own < special.ndtri(share)
+        scores = {name: np.where(right, *ends[::-1]) for name, ends in _finite(task, held).items()}
+        status = np.where(right, "ok", "empty").astype(object)
+        return Outcomes(held, scores, status, ranges=task.ranges(held))
+
+    return look
+
+
+def _finite(task: Task, samples: Samples) -> Mapping[str, tuple[float, float]]:
+    ranges = task.ranges(samples).items()
+    return {name: ends if np.isfinite(ends).all() else (0.0, 1.0) for name, ends in ranges}
+
+
+def _power(expectation: Expectation, data: Grouped, claim: Claim, truth: float | None, seed: int) -> Power | None:
+    """The power of the data's design; the worst group's own value is the truth where answers are known."""
+    asked = asked_of(expectation, data)
+    try:
+        design = data.estimates()
+        if truth is None and asked.question in {"by", "overall"}:
+            truth = float(design.theta.max() if asked.less else design.theta.min())
+        return statistics.power(design, asked, confidence=claim.confidence, truth=truth, seed=seed)
+    except (NoEvidence, ValueError):
+        return None
+
+
+def _all_ok(task: Task, samples: Samples, scores: Mapping[str, np.ndarray]) -> Outcomes:
+    return Outcomes(samples, scores, np.full(len(samples), "ok", dtype=object), ranges=task.ranges(samples))

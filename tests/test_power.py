@@ -1,0 +1,92 @@
+"""What an expectation could decide is told before anything is asked."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from answers import clues, right
+from fairprobe import Generation, Recorded, accuracy, mean, valid_rate
+from fairprobe.power import foresee
+from fairprobe.verdict import Defaults
+
+
+def foreseen(claim, size=300, groups=("us", "ng"), look=None, **defaults):
+    task, _ = clues({group: right(size, size) for group in groups})
+    return foresee(claim(task), {task: task.read()}, look, Defaults(**defaults))
+
+
+def test_samples_and_clusters_are_counted_and_the_verdict_on_the_best_answers_told():
+    few = foreseen(lambda task: accuracy(task).gap("dialect") < 0.05, size=30)
+    assert (few.samples, few.clusters, few.can_pass, few.assumed) == (60, 30, False, True)
+    assert foreseen(lambda task: accuracy(task).gap("dialect") < 0.05).can_pass
+
+
+def test_without_answers_equal_groups_with_half_in_common_are_assumed():
+    power = foreseen(lambda task: accuracy(task).gap("dialect") < 0.1).power
+    # two groups of 300 whose right answers are correlated at about a third: an error of 0.031, times 2.49 to show
+    assert 0.1 - power.below == pytest.approx(2.49 * (2 * 0.21 * 0.67 / 300) ** 0.5, rel=0.2)
+    assert power.needed < 300
+
+
+def test_a_floor_is_told_half_way_to_the_best():
+    power = foreseen(lambda task: accuracy(task).by("dialect") > 0.9).power
+    assert 0.9 < power.above < 0.97
+    assert power.below < 0.9
+    assert foreseen(lambda task: valid_rate(task) > 0.9).power.needed < 300
+
+
+def test_a_change_is_told_for_a_model_that_did_not_change():
+    power = foreseen(lambda task: accuracy(task).change() > -0.05).power
+    assert power.above == pytest.approx(-0.05 + 2.49 * (2 * 0.21 * 0.67 / 300) ** 0.5, abs=0.02)
+    assert 300 < power.needed < 1200
+    assert foreseen(lambda task: accuracy(task).change() > 0.05).power.needed is None
+
+
+def test_kept_answers_tell_how_answers_vary():
+    model = {"us": right(285, 300), "ng": right(285, 300)}
+    task, look = clues(model)
+    kept = foresee(accuracy(task).gap("dialect") < 0.05, {task: task.read()}, look, Defaults())
+    assumed = foresee(accuracy(task).gap("dialect") < 0.05, {task: task.read()}, None, Defaults())
+    assert (kept.assumed, assumed.assumed) == (False, True)
+    assert kept.power.needed < assumed.power.needed / 10
+
+
+def test_a_floor_is_told_by_the_worst_kept_value():
+    task, look = clues({"us": right(280, 300), "ng": right(240, 300)})
+
+    def needed(bound):
+        return foresee(accuracy(task).by("dialect") > bound, {task: task.read()}, look, Defaults()).power.needed
+
+    assert needed(0.7) < needed(0.78)
+    assert needed(0.85) is None
+
+
+def test_of_a_benchmark_that_is_asked_whole_everything_is_told():
+    exact = foreseen(lambda task: (accuracy(task).gap("dialect") < 0.05).at(scope="benchmark"), size=30)
+    assert exact.power == (0.05, 0.05, None)
+    part = foreseen(lambda task: (accuracy(task).gap("dialect") < 0.05).at(scope="benchmark"), size=30, limited=True)
+    assert part.power.below < 0.05 < part.power.above
+
+
+def test_of_values_without_ends_nothing_is_known_before_there_are_some():
+    rows = [{"reward": reward, "group": group} for group in "ab" for reward in np.linspace(-3, 3, 60).tolist()]
+    task = Recorded(rows, score="reward", name="rewards")
+    samples = {task: task.read()}
+    unknown = foresee(mean(task, "reward").gap("group") < 1, samples, None, Defaults())
+    assert (unknown.power, unknown.can_pass, unknown.samples) == (None, None, 120)
+    outcomes = task.outcomes(samples[task])
+    known = foresee(mean(task, "reward").gap("group") < 2, samples, lambda *_: outcomes, Defaults())
+    assert known.power.below < 2 < known.power.above
+
+
+def test_two_tasks_of_the_same_clusters_are_told_as_pairs():
+    def task(name):
+        rows = [{"id": n, "dialect": "us", "clue": f"{n}", "word": "w"} for n in range(300)]
+        return Generation(rows, "{clue}", target="word", name=name, pair="id")
+
+    one, other = task("one"), task("other")
+    power = foresee(
+        accuracy(one) - accuracy(other) < 0.1, {one: one.read(), other: other.read()}, None, Defaults()
+    ).power
+    assert 0.1 - power.below == pytest.approx(2.49 * (2 * 0.21 * 0.67 / 300) ** 0.5, rel=0.25)
