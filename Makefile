@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/python
 
-.PHONY: demo test test-slow lint bench calibrate chaos browser clean help
+.PHONY: demo test test-slow lint bench calibrate calibrate-full chaos browser clean help
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -42,11 +42,19 @@ lint: $(VENV)/.dev ## style, floors, types
 
 bench: $(VENV)/.test ## what fairprobe costs, as counts and ratios
 	$(RUN) benchmarks/plugin_cost.py
+	$(RUN) benchmarks/verdict_cost.py
 	$(RUN) examples/demo/train.py
 	$(RUN) benchmarks/requests.py
 
-calibrate: $(VENV)/.test ## how often verdicts err, by simulation
+$(VENV)/.bench: $(VENV)/.test requirements/bench.txt
+	$(RUN) -m pip install --quiet -r requirements/bench.txt
+	touch $@
+
+calibrate: $(VENV)/.bench ## how often verdicts err, by simulation, beside other ways to judge; minutes
 	$(RUN) benchmarks/calibrate.py
+
+calibrate-full: $(VENV)/.bench ## the same over the whole grid; hours
+	$(RUN) benchmarks/calibrate.py --full
 
 chaos: $(VENV)/.test ## kill runs, tear writes, fill disks
 	$(RUN) -m pytest -m "not slow and not browser" tests/test_store.py tests/plugin/test_plugin_asking.py

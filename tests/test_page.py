@@ -192,7 +192,7 @@ def test_the_limits_are_worded_as_in_the_terminal(read: Reader) -> None:
     assert "Largest gap 0.12 between en_us and en_in, expected < 0.05." in read.text
     assert "Shown above 0.08 and below 0.16 (95 % each side, 600 clusters)." in read.text
     assert "Equal groups would show 0.03 at this size." in read.text
-    assert "about 2,450 clusters" in read.text
+    assert "about 5,550 more samples (2,450 clusters in the smallest group)" in read.text
 
 
 def test_a_link_from_the_terminal_finds_its_expectation(read: Reader) -> None:

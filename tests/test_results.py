@@ -68,6 +68,7 @@ def test_an_entry_holds_what_the_schema_says():
         "samples",
         "clusters",
         "needed",
+        "more_samples",
         "method",
         "mode",
         "groups",
@@ -202,6 +203,18 @@ def test_p_values_are_adjusted_by_holm_over_what_was_judged():
     assert [each["p_value_pass"] for each in made["verdicts"]] == [0.01, 0.04, None, 0.03]
 
 
+def test_fails_are_counted_as_they_stand_over_the_suite_and_change_no_outcome():
+    weak = [{**FAIL, "test": f"t.py::test_{place}", "p_value_fail": p} for place, p in enumerate((0.0001, 0.04, 0.03))]
+    assert banner(results(*weak)).startswith("3 shown not to hold (1 by Holm over the suite)")
+    assert [each["outcome"] for each in results(*weak)["verdicts"]] == ["fail"] * 3
+    assert banner(results(FAIL)).startswith("1 shown not to hold. ")
+
+
+def test_what_is_worth_a_look_is_listed_with_one_false_alarm_in_ten():
+    assert results(*with_p_values(0.999, 0.96, None, 0.5, 0.1))["triage"] == ["t.py::test_0", "t.py::test_1"]
+    assert results(PASS)["triage"] == results()["triage"] == []
+
+
 # -- the release
 
 
@@ -234,7 +247,7 @@ def test_alarms_and_expected_failures_claim_nothing():
 
 def test_a_part_of_a_suite_says_nothing_of_a_release():
     assert release(PASS, complete=False) == {
-        "complete": False, "sentence": "Not complete: no statement about the release can be made.",
+        "complete": False, "sentence": "Partial, not complete: no release claim.",
     }  # fmt: skip
 
 
@@ -334,8 +347,10 @@ def test_an_undecided_verdict_says_how_many_clusters_would_decide():
         "  dialect  accuracy    n",
         "  ng          0.700  100",
         "  us          0.900  100",
-        f"  about {UNDECIDED['needed']} clusters like these would decide it; there are 100",
+        f"  about {UNDECIDED['more_samples']} more samples would decide it: {UNDECIDED['needed']} clusters in the "
+        "smallest group, which has 100",
     ]
+    assert UNDECIDED["more_samples"] == 2 * (UNDECIDED["needed"] - 100), "each cluster is asked in two dialects"
     assert 150 < UNDECIDED["needed"] < 250
 
 
@@ -442,11 +457,12 @@ def test_a_shown_fail_keeps_its_guard_beside_it():
 
 def test_a_banner_is_one_sentence_of_counts_and_the_release():
     assert banner(results(PASS, FAIL, UNDECIDED, INVALID, BROKEN)) == (
-        "1 shown, 1 shown not to hold, 1 not decided, 1 not measured, 1 not judged. 1 of 5 claims are shown."
+        "1 shown, 1 shown not to hold (1 by Holm over the suite), 1 not decided, 1 not measured, "
+        "1 not judged. 1 of 5 claims are shown."
     )
     assert banner(
         results(PASS, deselected=[{"reason": "x", "count": 2}, {"reason": "y", "count": 1}], complete=False)
-    ) == ("1 shown, 3 deselected. Not complete: no statement about the release can be made.")
+    ) == ("1 shown, 3 deselected. Partial, not complete: no release claim.")
     assert banner(results()).startswith("nothing judged. ")
 
 
@@ -456,7 +472,8 @@ def test_a_banner_counts_alarms_expected_failures_and_waivers_apart():
     waivers = [{"test": "t.py::test", "guard": "clusters", "because": "few"}]
     made = results(PASS, {**FAIL, "expected_failure": True}, quiet, rang, waivers=waivers)
     assert banner(made).startswith(
-        "1 shown, 1 shown not to hold, 1 alarm did not ring, 1 expected failure, 1 guard waived. "
+        "1 shown, 1 shown not to hold (1 by Holm over the suite), 1 alarm did not ring, "
+        "1 expected failure, 1 guard waived. "
     )
     assert banner(results({**PASS, "expected_failure": True})).startswith("1 shown. "), "it was not to be expected"
 

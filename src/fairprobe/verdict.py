@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -89,6 +90,13 @@ class Verdict:
     def fewest_clusters(self) -> int:
         """The number of clusters of the group that has fewest."""
         return min((group.clusters for group in self.groups), default=0)
+
+    @property
+    def more_samples(self) -> int | None:
+        """About how many more samples like these would decide it; None where it is decided, or none would."""
+        if self.decision is None or self.decision.needed is None or not self.fewest_clusters:
+            return None
+        return math.ceil(self.samples * (self.decision.needed / self.fewest_clusters - 1))
 
 
 def judge(expectation: Expectation, look: Look, defaults: Defaults = Defaults()) -> Verdict:

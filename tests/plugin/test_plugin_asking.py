@@ -93,7 +93,7 @@ def test_a_stopped_run_is_resumed(pytester, asking_suite, tiny, results, stop):
         assert run.returncode == pytest.ExitCode.INTERRUPTED, said
         assert results("first")["interrupted"]
         assert not results("first")["complete"]
-        assert "Not complete: no statement about the release can be made." in said
+        assert "Partial, not complete: no release claim." in said
         assert requests(results, "second") == (6, 18)
     else:
         cached, asked = requests(results, "second")
@@ -138,7 +138,7 @@ def test_an_engine_that_breaks_keeps_what_it_said(pytester, asking_suite, tiny, 
     asking_suite(GAP, "test_floor = accuracy(clues).by('dialect') > 0.5", "def test_other(): ...")
     done = pytester.runpytest_inprocess(f"--model={tiny}", "--fairprobe-report=first")
     done.assert_outcomes(errors=2, passed=1)
-    done.stdout.fnmatch_lines(["the device is gone", "2 not judged. Not complete: *"])
+    done.stdout.fnmatch_lines(["the device is gone", "2 not judged. Partial, not complete: *"])
     breaking()
     pytester.runpytest_inprocess(f"--model={tiny}", "--fairprobe-report=second")
     assert requests(results, "second") == (5, 19)

@@ -22,7 +22,7 @@ def test_asked_tasks_are_left_out_of_a_recorded_run(pytester, asking_suite, outc
         [
             "fairprobe: 1 expectations want 0 answers, 0 distinct",
             "fairprobe: deselected 1 that ask a checkpoint, since --model names recorded answers",
-            "1 shown, 1 deselected. Not complete: no statement about the release can be made.",
+            "1 shown, 1 deselected. Partial, not complete: no release claim.",
         ]
     )
     assert outcomes() == {"test_recorded": "pass"}
@@ -38,7 +38,7 @@ def test_recorded_tasks_are_left_out_of_an_asking_run(pytester, asking_suite, ti
     done.stdout.fnmatch_lines(
         [
             "fairprobe: deselected 1 that read recorded answers, since --model names none (--model=recorded:NAME)",
-            "1 shown, 1 deselected. Not complete: *",
+            "1 shown, 1 deselected. Partial, not complete: *",
         ]
     )
 
@@ -84,7 +84,7 @@ def test_a_model_without_a_recording_of_a_task_leaves_it_out(pytester, recording
     done = pytester.runpytest_inprocess("--model=recorded:b", "--baseline=recorded:a")
     done.assert_outcomes(passed=1, deselected=2)
     done.stdout.fnmatch_lines([
-        "fairprobe: deselected 2 without a recording of 'b'", "1 shown, 2 deselected. Not complete: *",
+        "fairprobe: deselected 2 without a recording of 'b'", "1 shown, 2 deselected. Partial, not complete: *",
     ])  # fmt: skip
     assert outcomes() == {"test_riddles": "pass"}
 

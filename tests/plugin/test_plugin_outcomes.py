@@ -45,7 +45,8 @@ def test_each_outcome_has_a_letter_and_a_section(pytester, four_outcomes):
             "=* short test summary info =*",
             *SUMMARY,
             "=* fairprobe =*",
-            "1 shown, 1 shown not to hold, 1 not decided, 1 not measured. 1 of 4 claims are shown.",
+            "1 shown, 1 shown not to hold (1 by Holm over the suite), 1 not decided, 1 not measured. "
+            "1 of 4 claims are shown.",
             "report: */index.html",
             "=* 1 failed, 1 passed, 1 inconclusive, 1 invalid in *",
         ]
@@ -148,7 +149,7 @@ def test_a_skipped_claim_is_not_judged_and_leaves_the_release_open(pytester, rec
     recorded_suite("import pytest", PASSES, f"test_later = ({FAILS}).marked(pytest.mark.{mark})")
     done = pytester.runpytest_inprocess(RECORDED, "-rs")
     done.assert_outcomes(passed=1, skipped=1)
-    done.stdout.fnmatch_lines(["SKIPPED * not today", "1 shown. Not complete: *"])
+    done.stdout.fnmatch_lines(["SKIPPED * not today", "1 shown. Partial, not complete: *"])
     assert outcomes() == {"test_passes": "pass"}
     assert not results()["complete"]
 
@@ -171,7 +172,12 @@ def test_waivers_and_reasons_are_in_the_report(pytester, recorded_suite, results
 
 def test_x_stops_at_the_first_and_makes_no_release(pytester, four_outcomes, outcomes):
     done = pytester.runpytest_inprocess(RECORDED, "-x")
-    done.stdout.fnmatch_lines(["1 shown, 1 shown not to hold. Not complete: *", "* stopping after 1 failures *"])
+    done.stdout.fnmatch_lines(
+        [
+            "1 shown, 1 shown not to hold (1 by Holm over the suite). Partial, not complete: *",
+            "* stopping after 1 failures *",
+        ]
+    )
     assert outcomes() == {"test_passes": "pass", "test_fails": "fail"}
 
 
@@ -195,7 +201,7 @@ def test_a_part_of_the_suite_is_judged_alike_and_makes_no_release(pytester, reco
     pytester.makeini("[pytest]\nmarkers = slow\n")
     pytester.runpytest_inprocess(RECORDED, "--fairprobe-report=whole")
     done = pytester.runpytest_inprocess(RECORDED, "--fairprobe-report=part", *given)
-    done.stdout.fnmatch_lines(["* Not complete: no statement about the release can be made."])
+    done.stdout.fnmatch_lines(["* Partial, not complete: no release claim."])
 
     def judged(folder):
         unlike = {"p_value_pass_holm", "p_value_fail_holm", "seconds"}
@@ -214,7 +220,7 @@ def test_last_failed_judges_again_what_was_red(pytester, four_outcomes, recorded
     pytester.runpytest_inprocess(RECORDED, "--fairprobe-report=first")
     done = pytester.runpytest_inprocess(RECORDED, "--fairprobe-report=second", "--lf")
     assert list(outcomes("second")) == ["test_fails", "test_undecided", "test_without_evidence"]
-    done.stdout.fnmatch_lines(["* Not complete: no statement about the release can be made."])
+    done.stdout.fnmatch_lines(["* Partial, not complete: no release claim."])
 
 
 def test_junit_carries_the_verdict(pytester, four_outcomes):

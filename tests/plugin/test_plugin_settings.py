@@ -118,7 +118,7 @@ def test_a_limit_keeps_pairs_whole_and_groups_even(pytester, recorded_suite, res
     [verdict] = results()["verdicts"]
     assert [(group["samples"], group["clusters"]) for group in verdict["groups"]] == [(20, 20), (20, 20)]
     assert verdict["clusters"] == 20
-    done.stdout.fnmatch_lines(["1 shown. Not complete: no statement about the release can be made."])
+    done.stdout.fnmatch_lines(["1 shown. Partial, not complete: no release claim."])
 
 
 def test_a_limit_draws_the_same_whatever_else_is_run_and_another_with_another_seed(pytester, recorded_suite, results):

@@ -110,7 +110,7 @@ class Expectation:
             ("For the claim", _evidence(raw["p_value_pass"], raw["p_value_pass_holm"])),
             ("Against it", _evidence(raw["p_value_fail"], raw["p_value_fail_holm"])),
             ("Size", ", ".join(sizes)),
-            ("Would settle it", f"about {needed:,} clusters" if 0 < needed <= MOST_CLUSTERS else None),
+            ("Would settle it", _settling(raw) if 0 < needed <= MOST_CLUSTERS else None),
             ("Scope", scopes.get(raw["scope"], raw["scope"])),
             ("Method", raw["method"]),
             ("Compared with", raw["baseline"]),
@@ -134,6 +134,12 @@ def expectation(place: str, raw: Record) -> Expectation:
         scale=Scale.over([*seen, 0.0 if raw["question"] == "gap" else None]),
         forest=_forest(raw) if raw["groups"] and (raw["columns"] or len(raw["groups"]) > 1) else None,
     )
+
+
+def _settling(raw: Record) -> str:
+    more = raw["more_samples"]
+    clusters = f"{raw['needed']:,} clusters in the smallest group"
+    return f"about {clusters}" if more is None else f"about {more:,} more samples ({clusters})"
 
 
 def _limits(raw: Record, decimals: int) -> str:

@@ -21,6 +21,8 @@ from fairprobe.report.page import render
 from fairprobe.verdict import Claim, Defaults, Verdict
 
 SCHEMA = 1
+FALSE_ALARMS = 0.10
+"""The share of false alarms that a list for triage may hold."""
 Entry = dict[str, Any]
 
 
@@ -39,6 +41,7 @@ def entry(test: str, verdict: Verdict, look: Look, names: Mapping[str, str | Non
         "p_value_pass": decision and decision.p_value_pass,
         "p_value_fail": decision and decision.p_value_fail,
         "needed": decision and decision.needed,
+        "more_samples": verdict.more_samples,
         "equal_groups": decision and decision.equal_groups,
         "method": decision and decision.method,
         "range": verdict.range,
@@ -60,7 +63,8 @@ def error_entry(
 ) -> Entry:
     """An expectation that could not be judged at all."""
     nothing = dict.fromkeys((
-        "value", "low", "high", "between", "p_value_pass", "p_value_fail", "needed", "equal_groups", "method", "range",
+        "value", "low", "high", "between", "p_value_pass", "p_value_fail", "needed", "more_samples",
+        "equal_groups", "method", "range",
     ))  # fmt: skip
     return _entry({
         **_head(test, expectation, Claim.of(expectation.terms, defaults), names),
@@ -71,18 +75,27 @@ def error_entry(
 
 
 def assemble(run: Mapping[str, Any], entries: Iterable[Entry]) -> dict[str, Any]:
-    """The whole of `results.json`: the run's facts, and its verdicts with Holm's correction over the suite."""
+    """The whole of `results.json`: the run's facts, and its verdicts with what they say together."""
     verdicts = [dict(each) for each in entries]
+    results = {"schema": SCHEMA, "fairprobe": __version__, **run, "verdicts": verdicts, "triage": _together(verdicts)}
+    results["release"] = _release(results)
+    return _entry(results)
+
+
+def _together(verdicts: Sequence[Entry]) -> list[str]:
+    """Add Holm's p-values over the suite; the tests that are worth a look, of which one in ten is a false alarm.
+
+    No outcome depends on it: a test's verdict is the same whichever others ran.
+    """
+    judged = [each for each in verdicts if each["p_value_fail"] is not None]
     for side in ("pass", "fail"):
-        judged = [each for each in verdicts if each[f"p_value_{side}"] is not None]
         adjusted = statistics.holm([each[f"p_value_{side}"] for each in judged])
         for each in verdicts:
             each[f"p_value_{side}_holm"] = None
         for each, p_value in zip(judged, adjusted, strict=True):
             each[f"p_value_{side}_holm"] = float(p_value)
-    results = {"schema": SCHEMA, "fairprobe": __version__, **run, "verdicts": verdicts}
-    results["release"] = _release(results)
-    return _entry(results)
+    q_values = statistics.benjamini_hochberg([each["p_value_fail"] for each in judged])
+    return [each["test"] for each, q_value in zip(judged, q_values, strict=True) if q_value < FALSE_ALARMS]
 
 
 def write(folder: Path, results: Mapping[str, Any]) -> Path:
@@ -142,7 +155,7 @@ def _release(results: Mapping[str, Any]) -> dict[str, Any]:
     if not results.get("claims", True):
         return {"complete": False, "sentence": "This profile makes no claim."}
     if not results.get("complete"):
-        return {"complete": False, "sentence": "Not complete: no statement about the release can be made."}
+        return {"complete": False, "sentence": "Partial, not complete: no release claim."}
     if not results["verdicts"]:
         return {"complete": True, "sentence": "No expectation was judged."}
     if not proving:

@@ -35,7 +35,7 @@ def banner(results: Mapping[str, Any]) -> str:
     left = sum(each["count"] for each in results.get("deselected", []))
     waived = len(results.get("waivers", []))
     said = [
-        *(f"{counts[name]} {word}" for name, word in WORDS.items() if counts[name]),
+        *(f"{counts[name]} {word}{_by_holm(results, name)}" for name, word in WORDS.items() if counts[name]),
         *([f"{counted(counts['quiet'], 'alarm')} did not ring"] if counts["quiet"] else []),
         *([counted(counts["expected"], "expected failure")] if counts["expected"] else []),
     ] or ["nothing judged"]
@@ -78,6 +78,16 @@ def _standing(entry: Mapping[str, Any]) -> str:
     if entry.get("expected_failure"):
         return "expected"
     return "quiet" if entry["mode"] == "alarm" and not entry["red"] else str(entry["outcome"])
+
+
+def _by_holm(results: Mapping[str, Any], outcome: str) -> str:
+    """How many of the fails stand if the suite is read as one list of claims."""
+    judged = [each for each in results["verdicts"] if each["p_value_fail"] is not None]
+    if outcome != "fail" or len(judged) < 2:
+        return ""
+    fails = [each for each in judged if _standing(each) == "fail"]
+    stand = sum(each["p_value_fail_holm"] < 1 - each["confidence"] for each in fails)
+    return f" ({stand} by Holm over the suite)"
 
 
 def _decimals(entry: Mapping[str, Any]) -> int:
@@ -156,7 +166,10 @@ def _guards(entry: Mapping[str, Any]) -> list[str]:
 
 def _needed(entry: Mapping[str, Any]) -> str:
     if entry["needed"] is not None and entry["needed"] <= MOST_CLUSTERS:
-        return f"  about {entry['needed']} clusters like these would decide it; there are {entry['clusters']}"
+        return (
+            f"  about {entry['more_samples']:,} more samples would decide it: {entry['needed']:,} clusters "
+            f"in the smallest group, which has {entry['clusters']:,}"
+        )
     if entry["clusters"] == 1:
         return "  a group has one cluster, so nothing is known of how clusters vary: give it more"
     if math.isclose(entry["value"], entry["bound"], rel_tol=1e-9, abs_tol=1e-9):

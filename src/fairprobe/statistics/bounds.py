@@ -95,12 +95,11 @@ def spread(estimates: Estimates, contrasts: Contrasts, shrink: bool = True) -> S
         value = np.where(shared, together[0], contrasts.of(means))
         variance = np.where(shared, together[1], plus**2 * own[first] + minus**2 * own[second])
 
-    counts = estimates.counts
-    nu = np.maximum(counts - 1, 1).astype(np.float64)
+    nu = estimates.freedom
     parts = plus**2 * own[first], minus**2 * own[second]
     squares = parts[0] ** 2 / nu[first] + parts[1] ** 2 / nu[second]
     welch = (parts[0] + parts[1]) ** 2 / np.where(squares > 0, squares, 1.0)
-    unknown = contrasts.least(counts) < 2
+    unknown = contrasts.least(estimates.counts) < 2
     return Spread(
         value=value,
         error=np.where(unknown, np.inf, np.sqrt(np.maximum(variance, 0.0))),

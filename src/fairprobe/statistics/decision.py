@@ -16,6 +16,7 @@ from scipy import optimize, special
 
 from fairprobe.statistics.bounds import Spread, gaussian, largest, spread
 from fairprobe.statistics.contrasts import Asked, Claim, Comparison, Question, claim, ratios, value_of
+from fairprobe.statistics.estimates import NEARLY_EQUAL
 from fairprobe.statistics.rates import rate_p_values, rates_of
 from fairprobe.statistics.score_tests import sparse
 
@@ -56,7 +57,7 @@ class Decision:
     method: str
     """How it was decided, in words."""
     caveats: tuple[str, ...] = ()
-    """What makes the limits less sure than they look."""
+    """What a reader of the limits should know of the data."""
 
 
 class _Shown(NamedTuple):
@@ -342,13 +343,13 @@ def _crossing(rising: Callable[[float], float], least: float, most: float) -> fl
 
 
 def _caveats(estimates: Estimates, tested: Claim) -> Iterator[str]:
-    """What makes limits of t less sure than they look: few clusters that weigh anything, and heavy tails."""
+    """What a reader of the limits should know: few clusters weigh anything, or tails are heavy."""
     effective = estimates.effective_clusters
     worst = int(effective.argmin())
-    if effective[worst] < FEW_EFFECTIVE_CLUSTERS and effective[worst] < 0.9 * estimates.counts[worst]:
+    if effective[worst] < min(FEW_EFFECTIVE_CLUSTERS, NEARLY_EQUAL * estimates.counts[worst]):
         yield (
             f"the {estimates.counts[worst]} clusters of {estimates.groups[worst]} are so unequal that they count as "
-            f"about {effective[worst]:.0f}: limits may be too narrow"
+            f"about {effective[worst]:.0f}, and limits are as wide as those of so few"
         )
     if not estimates.bounded and (skew := _skew(estimates, tested)) ** 2 * 25 > estimates.counts.min():
         yield (

@@ -19,6 +19,10 @@ IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
 
+NEARLY_EQUAL = 0.9
+"""Clusters are of nearly equal weight if this share of them, of equal weight, would tell as much."""
+
+
 @dataclass(frozen=True, eq=False)
 class Estimates:
     """One value per group, with how these values vary and co-vary; G groups, C clusters."""
@@ -69,6 +73,17 @@ class Estimates:
     def effective_clusters(self) -> FloatArray:
         """(G,) how many clusters of equal weight would tell as much, if a cluster said one thing."""
         return self.samples / self.redundancy
+
+    @property
+    def freedom(self) -> FloatArray:
+        """(G,) degrees of freedom of the variance between clusters: one less than there are, at least 1.
+
+        Of clusters of very unequal weight, one less than would tell as much (Carter, Schnepel and Steigerwald 2017).
+        """
+        effective = self.effective_clusters
+        clusters = np.where(effective < NEARLY_EQUAL * self.counts, effective, self.counts)
+        freedom: FloatArray = np.maximum(clusters - 1, 1.0)
+        return freedom
 
     @property
     def bounded(self) -> bool:

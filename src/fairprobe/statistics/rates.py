@@ -30,13 +30,9 @@ def rates_of(estimates: Estimates, alpha: float, times: float = 1.0) -> Rates:
     if estimates.rates:
         n = times * estimates.counts.astype(np.float64)
         return Rates(estimates.theta * n, n, exact=False)
-    n = korn_graubard(
-        estimates.theta,
-        np.diag(estimates.covariance) / times,
-        times * estimates.samples,
-        times * estimates.counts,
-        alpha,
-    )
+    clusters = np.where(estimates.counts > 1, times * (estimates.freedom + 1), 1)
+    variance = np.diag(estimates.covariance) / times
+    n = korn_graubard(estimates.theta, variance, times * estimates.samples, clusters, alpha)
     return Rates(estimates.theta * n, n, exact=True)
 
 
