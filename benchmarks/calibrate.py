@@ -226,13 +226,20 @@ def row(found: Errors) -> list[str]:
 
 
 def summary(found: list[Errors]) -> list[str]:
-    """In how many cells each way errs above one in ten, and how far it goes."""
-    lines = []
+    """Each way's error rates over the cells of a kind: their mean, and the highest of any cell that is drawn often."""
+    kinds = {
+        "wrong fails, equal groups": [each.fails for each in found if each.cell.truth == "equal"],
+        "wrong fails, unequal groups": [each.fails for each in found if each.cell.truth != "equal"],
+        "wrong passes": [each.passes for each in found],
+    }
+    lines = ["| mean (highest) of | " + " | ".join(kinds) + " |", "|---|" + "--:|" * len(kinds)]
     for way in WAYS:
-        rates = [rate for each in found for rate in (each.fails[way], each.passes[way]) if rate is not None]
-        if rates:
-            lines.append(f"| {way} | {len(rates)} | {np.mean(np.array(rates) > 0.1):.0%} | {max(rates):.3f} |")
-    return ["| way | error rates | above 0.10 | highest |", "|---|--:|--:|--:|", *lines]
+        held = [[rates[way] for rates in kind if rates[way] is not None] for kind in kinds.values()]
+        # of a few draws a cell's own rate says little
+        highest = [f" ({max(rates):.3f})" if rates and way != "fairlearn" else "" for rates in held]
+        told = [f"{np.mean(rates):.3f}{top}" if rates else "" for rates, top in zip(held, highest, strict=True)]
+        lines.append(f"| {way} | " + " | ".join(told) + " |")
+    return lines
 
 
 def markdown(found: list[Errors]) -> str:

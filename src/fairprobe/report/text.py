@@ -51,7 +51,7 @@ def power_lines(foreseen: Sequence[Foresight]) -> list[str]:
     head = ["", "samples", "clusters", "can pass", "a pass at", "a fail at", "needs"]
     rows = [head, *map(_foreseen, foreseen)]
     notes = [
-        f"at: the true value that is shown to hold, or not to hold, with a probability of {POWER:.0%}; none is so sure",
+        f"a pass at, a fail at: true values that are shown with a probability of {POWER:.0%}; none: no value is",
         f"needs: clusters in the smallest group for a pass with {POWER:.0%}, of groups without a gap",
     ]
     if any(each.assumed for each in foreseen):
