@@ -64,7 +64,7 @@ class Cell:
     @property
     def clusters(self) -> int:
         """How many independent units each group has."""
-        return self.n // PER_CLUSTER if self.design == "clustered" else self.n
+        return self.n // PER_CLUSTER if self.design in {"clustered", "uneven"} else self.n
 
     @property
     def tolerated(self) -> float:
@@ -79,12 +79,13 @@ class Errors:
     cell: Cell
     fails: dict[str, float | None]
     passes: dict[str, float | None]
+    runs: int = RUNS
 
     @property
     def too_high(self) -> bool:
         """Whether `decide` is shown to err more often than is tolerated (99.9 % one-sided)."""
         return any(
-            rate is not None and clopper_pearson(round(rate * RUNS), RUNS, 0.001)[0] > self.cell.tolerated
+            rate is not None and clopper_pearson(round(rate * self.runs), self.runs, 0.001)[0] > self.cell.tolerated
             for rate in (self.fails["fairprobe"], self.passes["fairprobe"])
         )
 
@@ -108,18 +109,26 @@ def grid() -> list[Cell]:
         )
         if groups > 1 or truth == "equal"
     ]
-    return [cell for cell in gaps + floors if cell.clusters >= 10]
+    odd = [
+        Cell(groups, n, rate, design, truth, question)
+        for groups, rate, (design, n), truth, question in product(
+            (3, 9), (0.5, 0.9, 0.98), (("uneven", 1000), ("weighted", 200)), ("equal", "extremes", "one low"),
+            ("gap", "by"),
+        )
+    ]  # fmt: skip
+    return [cell for cell in gaps + floors + odd if cell.clusters >= 10]
 
 
 def chosen(cells: list[Cell]) -> list[Cell]:
     """A part of the grid in which every value of every factor meets many of the others; few of fifty groups."""
-    small = [cell for cell in cells if cell.groups < 50][::7]
-    return small + [cell for cell in cells if cell.groups == 50][::23]
+    odd = {"uneven", "weighted"}
+    small = [cell for cell in cells if cell.groups < 50 and cell.design not in odd][::7]
+    return small + [cell for cell in cells if cell.groups == 50][::23] + [c for c in cells if c.design in odd][::5]
 
 
 def draw(rng: np.random.Generator, cell: Cell) -> np.ndarray:
     """(clusters, groups, samples in a cell): right and wrong answers."""
-    if cell.design == "clustered":
+    if cell.design in {"clustered", "uneven"}:
         shape = (cell.clusters, cell.groups, PER_CLUSTER)
         # what a cluster adds to all groups, what it adds to one, and what a sample adds
         latent = (
@@ -134,12 +143,15 @@ def draw(rng: np.random.Generator, cell: Cell) -> np.ndarray:
     return (ndtr(latent) < cell.rates[None, :, None]).astype(float)
 
 
-def estimates(cell: Cell, y: np.ndarray) -> Estimates:
-    """The draw as `decide` sees it: unpaired groups share no cluster."""
+def estimates(rng: np.random.Generator, cell: Cell, y: np.ndarray) -> Estimates:
+    """The draw as `decide` sees it: some groups share no cluster, have a tenth of the others', or unequal weights."""
     clusters, groups, _ = y.shape
     group = np.broadcast_to(np.arange(groups)[None, :, None], y.shape).ravel()
     cluster = np.broadcast_to(np.arange(clusters)[:, None, None], y.shape).ravel()
-    return estimate(y.ravel(), group, cluster + clusters * group * (cell.design == "unpaired"), range(groups))
+    used = (group < groups - 1) | (cluster < clusters // 10) if cell.design == "uneven" else np.full(y.size, True)
+    weights = np.exp(rng.standard_normal(y.size)) if cell.design == "weighted" else None
+    own = cluster if cell.design in {"paired", "clustered"} else cluster + clusters * group
+    return estimate(y.ravel()[used], group[used], own[used], range(groups), weights=weights)
 
 
 def gap_of(means: np.ndarray) -> np.ndarray:
@@ -191,10 +203,10 @@ def errors(cell: Cell, runs: int = RUNS, peers: bool = True) -> Errors:
     question = "overall" if cell.groups == 1 else cell.question
     for run in range(runs):
         y = draw(rng, cell)
-        decision = decide(estimates(cell, y), question, comparison, cell.bound, seed=run)
+        decision = decide(estimates(rng, cell, y), question, comparison, cell.bound, seed=run)
         fails["fairprobe"].append(decision.p_value_fail < ALPHA)
         passes["fairprobe"].append(decision.p_value_pass < ALPHA)
-        if not peers or cell.question != "gap":
+        if not peers or cell.question != "gap" or cell.design in {"uneven", "weighted"}:
             continue
         gap = float(gap_of(y.mean(axis=(0, 2))))
         said = {"bare threshold": (gap, gap), "extreme pair": limits_of_extreme_pair(y)}
@@ -211,6 +223,7 @@ def errors(cell: Cell, runs: int = RUNS, peers: bool = True) -> Errors:
         cell,
         {way: float(np.mean(held)) if held else None for way, held in fails.items()},
         {way: float(np.mean(held)) if held and can_pass else None for way, held in passes.items()},
+        runs,
     )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from answers import clues, right
-from fairprobe import Generation, Recorded, accuracy, mean, valid_rate
+from fairprobe import BadData, Generation, Recorded, accuracy, mean, valid_rate
 from fairprobe.power import foresee
 from fairprobe.verdict import Defaults
 
@@ -64,8 +64,9 @@ def test_a_floor_is_told_by_the_worst_kept_value():
 
 def test_of_a_benchmark_that_is_asked_whole_everything_is_told():
     exact = foreseen(lambda task: (accuracy(task).gap("dialect") < 0.05).at(scope="benchmark"), size=30)
-    assert exact.power == (0.05, 0.05, None)
+    assert (exact.exact, exact.power, exact.can_pass) == (True, None, True)
     part = foreseen(lambda task: (accuracy(task).gap("dialect") < 0.05).at(scope="benchmark"), size=30, limited=True)
+    assert not part.exact
     assert part.power.below < 0.05 < part.power.above
 
 
@@ -78,6 +79,13 @@ def test_of_values_without_ends_nothing_is_known_before_there_are_some():
     outcomes = task.outcomes(samples[task])
     known = foresee(mean(task, "reward").gap("group") < 2, samples, lambda *_: outcomes, Defaults())
     assert known.power.below < 2 < known.power.above
+
+
+def test_what_would_not_be_measured_is_bad_data():
+    rows = [{"id": n, "dialect": d, "weight": float(d == "us"), "score": 1.0} for d in ("us", "ng") for n in range(40)]
+    task = Recorded(rows, name="weighted", weight="weight")
+    with pytest.raises(BadData, match="would not be measured: the weights sum to 0 in ng"):
+        foresee(accuracy(task).gap("dialect") < 0.1, {task: task.read()}, None, Defaults())
 
 
 def test_two_tasks_of_the_same_clusters_are_told_as_pairs():

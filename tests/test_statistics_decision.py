@@ -300,13 +300,31 @@ def test_what_has_no_answer_is_refused():
         decide(three(1, 2, 3), "gap", "<", float("nan"))
 
 
-def test_constant_values_without_ends_are_judged_as_they_are():
-    flat = estimate(
-        [2.0] * 30 + [1.0] * 30, [0] * 30 + [1] * 30, [*range(30)] * 2, ["a", "b"], low=-np.inf, high=np.inf
-    )
-    assert decide(flat, "gap", "<", 1.5).outcome == "pass"
-    assert decide(flat, "gap", "<", 0.5).outcome == "fail"
-    assert decide(flat, "gap", "<", 1.0).p_value_pass == 1.0
+def test_equal_values_without_ends_tell_nothing_of_how_they_vary():
+    unbounded = {"low": -np.inf, "high": np.inf}
+    flat = estimate([2.0] * 30 + [1.0] * 30, [0] * 30 + [1] * 30, [*range(30)] * 2, ["a", "b"], **unbounded)
+    decision = decide(flat, "gap", "<", 1.5)
+    assert (decision.outcome, decision.value, decision.high) == ("inconclusive", 1.0, np.inf)
+    assert decision.p_value_pass > 0.05
+    assert decide(flat, "by", ">", 0.5).outcome == "inconclusive"
+
+
+def test_a_small_group_beside_large_ones_gives_no_false_alarm():
+    rng = np.random.default_rng(0)
+    sizes = [200] * 6 + [10] * 2
+    group = np.repeat(np.arange(8), np.array(sizes) * 5)
+    cluster = np.repeat(np.arange(sum(sizes)), 5)
+    runs, alarms = 200, 0
+    for seed in range(runs):
+        y = (rng.random(len(group)) < rng.beta(2, 2, sum(sizes))[cluster]).astype(float)
+        alarms += decide(estimate(y, group, cluster, range(8)), "gap", "<", 1e-9, seed=seed).outcome == "fail"
+    assert stats.binomtest(alarms, runs, 0.06, alternative="greater").pvalue > 0.01
+
+
+def test_a_limit_at_the_end_of_the_range_stays_there():
+    equal = three(150, 150, 150)
+    assert decide(equal, "gap", ">", 0.0).low == 0.0
+    assert decide(equal, "gap", "<=", 0.0).low == 0.0
 
 
 def test_a_rate_in_clusters_is_judged_by_korn_and_graubards_limits():

@@ -128,10 +128,10 @@ def test_on_the_bound_of_a_benchmark_the_comparison_decides(comparison, outcome)
     assert verdict({"us": right(75, 100)}, claim).outcome == outcome
 
 
-def drawn(shares, draws, scope, claim=lambda task: accuracy(task).gap("dialect") < 0.05):
+def drawn(shares, draws, scope, claim=lambda task: accuracy(task).gap("dialect") < 0.05, prompt="{id} in {dialect}"):
     """A verdict on samples that were each answered `draws` times, so many of them right."""
     rows = [{"id": n, "dialect": d, "clue": "c", "word": "w"} for d in ("us", "ng") for n in range(len(shares))]
-    task = Generation(rows, "{clue}", target="word", name="clues", pair="id", samples=draws, temperature=1.0)
+    task = Generation(rows, prompt, target="word", name="clues", pair="id", samples=draws, temperature=1.0)
 
     def responses(share):
         return [Generated("w" if n < round(share * draws) else "no", True, False, 1, 1) for n in range(draws)]
@@ -150,12 +150,35 @@ def test_of_a_benchmark_whose_samples_were_answered_several_times_only_the_draw_
     assert like.decision.low < fixed.decision.low < 0.5
 
 
-def test_answers_that_agree_are_exact_and_answers_drawn_once_tell_of_samples_like_these():
-    agreed = drawn([1.0, 0.0] * 50, 5, "benchmark")
-    assert (agreed.decision.low, agreed.decision.high) == (0.0, 0.0)
+def test_answers_that_happen_to_agree_are_not_exact():
+    agreed = drawn([1.0] * 100, 2, "benchmark", lambda task: accuracy(task) > 0.98)
+    assert agreed.decision.low < 0.99 < agreed.decision.high == 1.0
+    assert agreed.decision.method.startswith("these samples only, by the draw of their answers")
+
+
+def test_answers_drawn_once_tell_of_samples_like_these():
     once = drawn([1.0, 0.0] * 50, 1, "benchmark")
     assert once.decision.high > 0.0
     assert "these samples only" not in once.decision.method
+
+
+def test_equal_prompts_are_one_draw():
+    shares = [0.4] * 40
+    apart = drawn(shares, 5, "benchmark", lambda task: accuracy(task) < 0.5)
+    alike = drawn(shares, 5, "benchmark", lambda task: accuracy(task) < 0.5, prompt="{dialect}")
+    assert apart.decision.clusters == 80
+    assert alike.decision.clusters == 2
+    assert alike.decision.high > apart.decision.high + 0.1
+
+
+def test_of_drawn_answers_of_these_samples_no_more_samples_are_asked_for():
+    open_ = drawn([0.4, 0.6] * 20, 5, "benchmark", lambda task: accuracy(task) < 0.51)
+    assert (open_.outcome, open_.decision.needed, open_.more_samples) == ("inconclusive", None, None)
+
+
+def test_few_samples_answered_many_times_are_enough_for_a_benchmark():
+    few = drawn([1.0] * 8, 50, "benchmark", lambda task: accuracy(task) > 0.5)
+    assert (few.outcome, few.decision.p_value_pass < 0.05) == ("pass", True)
 
 
 def test_a_benchmark_needs_no_number_of_clusters():
@@ -340,6 +363,16 @@ def test_what_can_pass_is_what_the_best_answers_pass(size, bound, kind):
     judged = judge(claim, look)
     quiet = not any(guard.fired for guard in judged.guards if guard.name == "clusters")
     assert can_pass(claim, {task: task.read()}, Defaults()) is (judged.decision.outcome == "pass" and quiet)
+
+
+@pytest.mark.parametrize(("bound", "size", "possible"), [(0.05, 30, True), (-0.1, 300, True), (-0.9, 30, False)])
+def test_what_can_pass_against_a_reference_is_that_all_others_are_better(bound, size, possible):
+    task, look = clues({"us": right(0, size), "ng": right(size, size)})
+    claim = accuracy(task).gap("dialect", reference="us") < bound
+    assert can_pass(claim, {task: task.read()}, Defaults()) is possible
+    assert (judge(claim, look).decision.outcome == "pass") is possible
+    change = accuracy(task).change().gap("dialect", reference="us") < bound
+    assert can_pass(change, {task: task.read()}, Defaults())
 
 
 def test_what_can_pass_is_not_known_of_every_claim():

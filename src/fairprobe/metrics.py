@@ -102,7 +102,8 @@ class Part:
 class Values:
     """A number per sample of one task (NaN where none came), which samples are kept, and the numbers' range.
 
-    `noise` is the variance of each number by the draw of its answers; NaN where answers are drawn once.
+    `noise` is the variance of each number by the draw of its answers, NaN where answers are drawn once; `drawn` says
+    that there is such a draw, whether or not the answers to a sample agree.
     """
 
     parts: tuple[Part, ...]
@@ -111,6 +112,7 @@ class Values:
     kept: np.ndarray
     low: float
     high: float
+    drawn: bool
     sign: Literal[1, -1] = 1
 
     @property
@@ -142,8 +144,10 @@ class Values:
         lows = sorted(self.sign * bound for bound in (self.low, self.high))
         others = sorted(other.sign * bound for bound in (other.low, other.high))
         low, high = lows[0] + others[0], lows[1] + others[1]
-        noise = self.noise + other.noise
-        return replace(self, parts=self.parts + other.parts, value=total, noise=noise, low=low, high=high, sign=1)
+        return replace(
+            self, parts=self.parts + other.parts, value=total, noise=self.noise + other.noise, low=low, high=high,
+            drawn=self.drawn or other.drawn, sign=1,
+        )  # fmt: skip
 
     def shares_samples(self, other: Values) -> bool:
         """Whether the other numbers are of the same samples."""
@@ -184,11 +188,9 @@ class Grouped:
         return any(bool(np.any(v.lacking & (at >= 0))) for v, at in zip(self.values, self.index, strict=True))
 
     @property
-    def noisy(self) -> bool:
-        """Whether another run would bring other answers to some sample."""
-        return any(
-            bool((v.noise[v.kept & (at >= 0)] != 0).any()) for v, at in zip(self.values, self.index, strict=True)
-        )
+    def drawn(self) -> bool:
+        """Whether another run would bring other answers."""
+        return any(values.drawn for values in self.values)
 
     @property
     def noise_is_known(self) -> bool:
@@ -202,15 +204,15 @@ class Grouped:
 
         They are those of samples like these; if `fixed`, of these very samples, and vary by the draw of answers alone.
         """
-        first, *rest = zip(self.values, self.index, strict=True)
-        total = self._part(*first, imputed, fixed)
+        total = self._part(0, imputed, fixed)
         # what is subtracted lowers the value by being high
         against = imputed and ["low" if end == "high" else "high" for end in imputed]
-        for values, at in rest:
-            total = statistics.subtract(total, self._part(values, at, against, fixed))
+        for number in range(1, len(self.values)):
+            total = statistics.subtract(total, self._part(number, against, fixed))
         return total
 
-    def _part(self, values: Values, at: np.ndarray, imputed: Sequence[str] | None, fixed: bool) -> Estimates:
+    def _part(self, number: int, imputed: Sequence[str] | None, fixed: bool) -> Estimates:
+        values, at = self.values[number], self.index[number]
         numbers = values.value
         if imputed is not None:
             filled = np.array([values.high if end == "high" else values.low for end in imputed])
@@ -221,7 +223,10 @@ class Grouped:
             msg = f"no sample of {labelled(self.labels[empty[0]])} in {values.task!r} was answered"
             raise NoEvidence(msg)
         samples = values.parts[0].outcomes.samples
-        cluster = [(values.task.name, place) for place in np.flatnonzero(used)] if fixed else samples.cluster[used]
+        # equal prompts are asked once: what varies by the draw is the prompt's answer, and each part's by itself
+        prompts = values.parts[0].outcomes.prompts
+        drawn = [(number, prompts[place] if prompts else place) for place in np.flatnonzero(used).tolist()]
+        cluster = drawn if fixed else samples.cluster[used]
         return statistics.estimate(
             numbers[used], at[used], cluster, tuple(map(labelled, self.labels)),
             weights=None if samples.weight is None else samples.weight[used],
@@ -261,16 +266,10 @@ def reference_index(question: Question, labels: Sequence[tuple[Hashable, ...]]) 
 def _values(metric: Measure, outcomes: Outcomes, role: Role) -> Values:
     value, (low, high) = numbers(metric, outcomes)
     part = Part(role, metric.task, outcomes)
-    return Values((part,), value, _noise(metric, outcomes), np.ones(len(outcomes.samples), dtype=bool), low, high)
-
-
-def _noise(metric: Measure, outcomes: Outcomes) -> np.ndarray:
-    """The variance of a measure's numbers by the draw of their answers."""
-    name = _score(metric, outcomes)
-    if name in outcomes.noise:
-        return outcomes.noise[name]
-    varies = metric.task.drawn and (name in outcomes.scores or metric.function == "valid_rate")
-    return np.full(len(outcomes.samples), np.nan if varies else 0.0)
+    size, name = len(outcomes.samples), _score(metric, outcomes)
+    drawn = metric.task.drawn and (name in outcomes.scores or metric.function == "valid_rate")
+    noise = outcomes.noise.get(name, np.full(size, np.nan if drawn else 0.0))
+    return Values((part,), value, noise, np.ones(size, dtype=bool), low, high, drawn)
 
 
 def _score(metric: Measure, outcomes: Outcomes) -> str:

@@ -10,8 +10,8 @@ import numpy as np
 from scipy import special
 
 from fairprobe import statistics
-from fairprobe.errors import BadExpectation
-from fairprobe.expressions import Difference, Expectation, measures, walk
+from fairprobe.errors import BadData, BadExpectation
+from fairprobe.expressions import Difference, Expectation, Question, measures, walk
 from fairprobe.metrics import KNOW_CHANCE, Grouped, Look, NoEvidence, Role, grouped, measured
 from fairprobe.statistics import Power
 from fairprobe.tasks import Outcomes, Samples, Task
@@ -31,6 +31,8 @@ class Foresight:
     clusters: int
     """Of the group that has fewest."""
     can_pass: bool | None
+    exact: bool
+    """Whether it is about these samples only and all are asked, so that any value decides."""
     power: Power | None
     ends: tuple[float, float] | None
     """The least and the greatest value that there can be."""
@@ -46,19 +48,28 @@ def foresee(
     Assumed are groups that are equal, of 70 % right answers; for a floor or ceiling, groups half way from it to the
     best there is. Half of what makes a sample hard or easy is shared in its cluster, and with the baseline.
     """
+    try:
+        return _foresee(expectation, samples, look, defaults)
+    except (NoEvidence, ValueError) as error:
+        msg = f"{expectation.claim} would not be measured: {error}"
+        raise BadData(msg) from error
+
+
+def _foresee(
+    expectation: Expectation, samples: Mapping[Task, Samples], look: Look | None, defaults: Defaults
+) -> Foresight:
     question, claim = expectation.question, Claim.of(expectation.terms, defaults)
     ends = range_of(grouped(question, measured(question.metric, _zeros(samples))))
     truth = _assumed_truth(expectation, ends)
     data = grouped(question, measured(question.metric, look or _imagined(samples, truth, ends, defaults.seed)))
     design = data.estimates()
-    power = None
-    if claim.scope == "benchmark" and is_fixed(claim, data, defaults) and not data.noisy:
-        power = Power(expectation.bound, expectation.bound, None)
-    elif look is not None or ends is not None:
-        power = _power(expectation, data, claim, truth if look is None else None, defaults.seed)
+    exact = is_fixed(claim, data, defaults) and not data.drawn
+    known = not exact and (look is not None or ends is not None)
+    power = _power(expectation, data, claim, truth if look is None else None, defaults.seed) if known else None
     return Foresight(
         expectation, claim, int(design.samples.sum()), int(design.counts.min()),
-        can_pass(expectation, samples, defaults), power, ends and asked_of(expectation, data).ends(*ends), look is None,
+        can_pass(expectation, samples, defaults), exact, power,
+        ends and asked_of(expectation, data).ends(*ends), assumed=look is None,
     )  # fmt: skip
 
 
@@ -97,11 +108,16 @@ def can_pass(expectation: Expectation, samples: Mapping[Task, Samples], defaults
     if odd or unbounded or (question.kind == "gap" and towards_high) or (question.kind == "ratio" and not towards_high):
         return None
     compares = question.kind in {"gap", "ratio"}
+    signed = question.reference is not None and not question.two_sided
 
     def best(task: Task, role: Role) -> Outcomes:
-        high = True if compares else towards_high == (role == "model")
-        ends = {name: float(ends[high]) for name, ends in task.ranges(samples[task]).items()}
-        return _all_ok(task, samples[task], {name: np.full(len(samples[task]), end) for name, end in ends.items()})
+        held = samples[task]
+        high = np.full(len(held), True if compares else towards_high == (role == "model"))
+        if signed:
+            # no group lies below a reference that has nothing, or loses what others gain
+            high = _in_reference(question, held) == (role == "baseline")
+        ends = task.ranges(held).items()
+        return _all_ok(task, held, {name: np.where(high, most, least) for name, (least, most) in ends})
 
     data = grouped(question, measured(question.metric, best))
     try:
@@ -154,16 +170,18 @@ def _finite(task: Task, samples: Samples) -> Mapping[str, tuple[float, float]]:
     return {name: ends if np.isfinite(ends).all() else (0.0, 1.0) for name, ends in ranges}
 
 
-def _power(expectation: Expectation, data: Grouped, claim: Claim, truth: float | None, seed: int) -> Power | None:
+def _power(expectation: Expectation, data: Grouped, claim: Claim, truth: float | None, seed: int) -> Power:
     """The power of the data's design; the worst group's own value is the truth where answers are known."""
-    asked = asked_of(expectation, data)
-    try:
-        design = data.estimates()
-        if truth is None and asked.question in {"by", "overall"}:
-            truth = float(design.theta.max() if asked.less else design.theta.min())
-        return statistics.power(design, asked, confidence=claim.confidence, truth=truth, seed=seed)
-    except (NoEvidence, ValueError):
-        return None
+    asked, design = asked_of(expectation, data), data.estimates()
+    if truth is None and asked.question in {"by", "overall"}:
+        truth = float(design.theta.max() if asked.less else design.theta.min())
+    return statistics.power(design, asked, confidence=claim.confidence, truth=truth, seed=seed)
+
+
+def _in_reference(question: Question, samples: Samples) -> np.ndarray:
+    """Whether each sample is one of the reference group."""
+    reference = question.reference if isinstance(question.reference, tuple) else (question.reference,)
+    return np.array([row == reference for row in samples.frame.select(question.columns).iter_rows()])
 
 
 def _all_ok(task: Task, samples: Samples, scores: Mapping[str, np.ndarray]) -> Outcomes:

@@ -94,9 +94,9 @@ class Verdict:
     @property
     def more_samples(self) -> int | None:
         """About how many more samples like these would decide it; None where it is decided, or none would."""
-        if self.decision is None or self.decision.needed is None or not self.fewest_clusters:
+        if self.decision is None or self.decision.needed is None:
             return None
-        return math.ceil(self.samples * (self.decision.needed / self.fewest_clusters - 1))
+        return math.ceil(self.samples * (self.decision.needed / self.decision.clusters - 1))
 
 
 def judge(expectation: Expectation, look: Look, defaults: Defaults = Defaults()) -> Verdict:
@@ -154,8 +154,9 @@ def decide(expectation: Expectation, data: Grouped, claim: Claim, defaults: Defa
 
     Raises `NoEvidence` or ValueError where the data cannot answer.
     """
-    waived = any(waiver.guard == "clusters" for waiver in expectation.terms.waivers)
     fixed = is_fixed(claim, data, defaults)
+    # of these very samples there are as many as there are
+    any_number = fixed or any(waiver.guard == "clusters" for waiver in expectation.terms.waivers)
     # the first is of what was answered: a group without any answer has no value, whatever is imputed
     patterns: list[Sequence[End] | None] = [None, *(_imputations(len(data.labels)) if data.lacks_any else ())]
     if data.lacks_any and not all(np.isfinite([v.low, v.high]).all() for v in data.values):
@@ -164,15 +165,16 @@ def decide(expectation: Expectation, data: Grouped, claim: Claim, defaults: Defa
     decisions = [
         statistics.decide(
             data.estimates(pattern, fixed=fixed), **asked_of(expectation, data)._asdict(),
-            confidence=claim.confidence, least_clusters=2 if waived else None, seed=defaults.seed,
+            confidence=claim.confidence, least_clusters=2 if any_number else None, seed=defaults.seed,
         )
         for pattern in patterns
     ]  # fmt: skip
     decision = decisions[0] if len(decisions) == 1 else _worst(expectation, decisions)
     if not fixed:
         return decision
-    if data.noisy:
-        return replace(decision, method=f"these samples only, by the draw of their answers: {decision.method}")
+    if data.drawn:
+        method = f"these samples only, by the draw of their answers: {decision.method}"
+        return replace(decision, needed=None, method=method)
     return _exactly(expectation, decision)
 
 

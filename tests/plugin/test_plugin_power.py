@@ -71,6 +71,22 @@ def test_answers_that_are_kept_are_taken(suite, pytester, checkpoints_folder):
     assert not after[claim][5].endswith("*")
 
 
+def test_nothing_is_run_beside_a_module_that_cannot_be_collected(suite, pytester):
+    pytester.makepyfile(test_broken="raise ValueError")
+    goes_on = pytester.runpytest_subprocess("--fairprobe-power", "--continue-on-collection-errors")
+    assert rows(goes_on)
+    goes_on.stdout.no_fnmatch_line("*nothing is run*")
+    assert goes_on.ret == pytest.ExitCode.TESTS_FAILED
+    stops = pytester.runpytest_subprocess("--fairprobe-power")
+    assert stops.ret == pytest.ExitCode.INTERRUPTED
+
+
+def test_a_benchmark_is_told_as_it_is(pytester):
+    pytester.makepyfile(test_suite=SUITE.replace('gap("dialect") < 0.3', 'gap("dialect").at(scope="benchmark") < 0.3'))
+    result = pytester.runpytest_subprocess("--fairprobe-power", "-k", "test_gap")
+    result.stdout.fnmatch_lines(["*at(scope='benchmark')*200*100*yes*< 0.3*any other*these"])
+
+
 def test_a_limit_is_seen(suite, pytester):
     table = rows(pytester.runpytest_subprocess("--fairprobe-power", "--fairprobe-limit=40"))
     assert table["accuracy(clues).gap('dialect') < 0.3"][:2] == ["40", "20"]

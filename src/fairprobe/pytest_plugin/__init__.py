@@ -29,7 +29,7 @@ def pytest_load_initial_conftests(
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    options.asks_nothing(config)
+    options.check_power(config)
     config.stash[Record.KEY] = record = Record(config)
     config.pluginmanager.register(record, "fairprobe-record")
     config.pluginmanager.register(terminal.Sections(), "fairprobe-sections")
@@ -62,8 +62,9 @@ def pytest_report_collectionfinish(config: pytest.Config) -> Sequence[str]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> bool | None:
-    # nothing is run where only the power of the expectations is asked for
-    return (options.asks_nothing(session.config) and not session.testsfailed) or None
+    # nothing is run where only power is asked for; pytest itself stops where modules could not be collected
+    goes_on = not session.testsfailed or session.config.option.continue_on_collection_errors
+    return (options.asks_nothing(session.config) and goes_on) or None
 
 
 @pytest.hookimpl(wrapper=True)

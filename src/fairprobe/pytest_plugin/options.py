@@ -125,12 +125,15 @@ def profile_of(config: pytest.Config) -> Mapping[str, Any]:
 
 
 def asks_nothing(config: pytest.Config) -> bool:
-    """Whether only the power of the expectations is asked for. Raises `pytest.UsageError` for several processes."""
-    asked = bool(config.getoption(POWER, default=False))
-    if asked and config.getoption("numprocesses", default=None):
+    """Whether only the power of the expectations is asked for."""
+    return bool(config.getoption(POWER, default=False))
+
+
+def check_power(config: pytest.Config) -> None:
+    """Raise `pytest.UsageError` where power is asked of several processes."""
+    if asks_nothing(config) and config.getoption("numprocesses", default=None):
         msg = f"{POWER} asks nothing and is told by one process: leave -n out, or add -n 0"
         raise pytest.UsageError(msg)
-    return asked
 
 
 def is_checkpoint(config: pytest.Config, path: Path) -> bool:

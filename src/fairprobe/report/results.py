@@ -46,7 +46,7 @@ def entry(test: str, verdict: Verdict, look: Look, names: Mapping[str, str | Non
         "method": decision and decision.method,
         "range": verdict.range,
         "samples": verdict.samples,
-        "clusters": verdict.fewest_clusters,
+        "clusters": decision.clusters if decision else verdict.fewest_clusters,
         "groups": [asdict(group) for group in verdict.groups],
         "guards": [asdict(guard) for guard in verdict.guards],
         "caveats": verdict.caveats,

@@ -142,12 +142,15 @@ def _foreseen(foresight: Foresight) -> list[str]:
     expectation, power = foresight.expectation, foresight.power
     said = {True: "yes", False: "no", None: "unknown"}[foresight.can_pass]
     cells = [repr(expectation), f"{foresight.samples:,}", f"{foresight.clusters:,}", said]
+    if foresight.exact:
+        return [*cells, f"{expectation.comparison} {expectation.bound:g}", "any other", "these"]
     if power is None:
         return [*cells, "unknown", "unknown", "unknown"]
     least, most = foresight.ends or (-math.inf, math.inf)
     low = f"<= {number(power.below)}" if power.below >= least else "none"
     high = f">= {number(power.above)}" if power.above <= most else "none"
     passes, fails = (low, high) if expectation.comparison in {"<", "<="} else (high, low)
+    passes = passes if foresight.can_pass is not False else "none"
     needed = "none" if power.needed is None else f"{power.needed:,}"
     return [*cells, *(f"{each}*" if foresight.assumed else each for each in (passes, fails, needed))]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from scipy import special
 
-from fairprobe.statistics.contrasts import Contrasts, alone
+from fairprobe.statistics.contrasts import Contrasts, Tested, alone
 from fairprobe.statistics.rates import rate_limits, rates_of
 
 if TYPE_CHECKING:
@@ -15,8 +15,11 @@ if TYPE_CHECKING:
 
     from fairprobe.statistics.estimates import Estimates, FloatArray
 
+DRAWS, FINE_DRAWS = 4_000, 20_000
 CHUNK = 250
 """Draws held at a time: it keeps the contrasts of 122 groups in memory."""
+MOST_CLUSTERS = 10**9
+"""More than this nobody asks: no number would decide it."""
 
 
 class Spread(NamedTuple):
@@ -25,7 +28,7 @@ class Spread(NamedTuple):
     value: FloatArray
     """(K,) estimates, drawn towards the middle of the range by the plus-two rule."""
     error: FloatArray
-    """(K,) standard errors; inf where a group has one cluster."""
+    """(K,) standard errors; inf where nothing is known of them."""
     freedom: FloatArray
     """(K,) degrees of freedom of the standard errors."""
     raw: FloatArray
@@ -42,10 +45,24 @@ class Spread(NamedTuple):
         upper: FloatArray = self.value - special.stdtrit(self.freedom, alpha) * self.error
         return upper
 
-    def lower(self, critical: float) -> FloatArray:
-        """(K,) limits from below, for a critical value of them all."""
+    def lower(self, tail: float) -> FloatArray:
+        """(K,) limits from below, each at the one-sided `tail` that all of them take together."""
         # a finite stand-in, as inf times an error of 0 is no number
-        return self.value - min(critical, 1e100) * self.error
+        lower: FloatArray = self.value + np.maximum(special.stdtrit(self.freedom, tail), -1e100) * self.error
+        return lower
+
+
+class Shown(NamedTuple):
+    """What is shown of the largest contrast: below or above the threshold, and its limits."""
+
+    p_below: float
+    p_above: float
+    lower: float
+    upper: float
+    tail: float
+    """What is left of alpha for one contrast, for all of them together to err at alpha from below."""
+    needed: int | None
+    method: str
 
 
 def plus_two(
@@ -63,12 +80,14 @@ def plus_two(
 
 
 def effective_samples(estimates: Estimates) -> FloatArray:
-    """(G,) how many independent samples would tell as much: n over the design effect."""
+    """(G,) how many independent samples would tell as much: n over the design effect, and no more than by weight."""
     variance = np.diag(estimates.covariance)
-    known = (variance > 0) & (estimates.independent > 0)
+    # what is left by rounding is no variance
+    known = (estimates.independent > 0) & (variance > 1e-9 * estimates.independent)
     ratio = variance / np.where(known, estimates.independent, 1.0)
     ceiling = np.maximum(estimates.redundancy, 1.0)
-    return estimates.samples / np.where(known, np.clip(ratio, 1.0, ceiling), ceiling)
+    independent = estimates.samples / np.where(known, np.clip(ratio, 1.0, ceiling), ceiling)
+    return np.minimum(independent, estimates.kish)
 
 
 def spread(estimates: Estimates, contrasts: Contrasts, shrink: bool = True) -> Spread:
@@ -99,7 +118,8 @@ def spread(estimates: Estimates, contrasts: Contrasts, shrink: bool = True) -> S
     parts = plus**2 * own[first], minus**2 * own[second]
     squares = parts[0] ** 2 / nu[first] + parts[1] ** 2 / nu[second]
     welch = (parts[0] + parts[1]) ** 2 / np.where(squares > 0, squares, 1.0)
-    unknown = contrasts.least(estimates.counts) < 2
+    # one cluster tells nothing of how clusters vary; nor do equal values, where the range tells nothing either
+    unknown = (contrasts.least(estimates.counts) < 2) | ((raw == 0) & (shrink and not estimates.bounded))
     return Spread(
         value=value,
         error=np.where(unknown, np.inf, np.sqrt(np.maximum(variance, 0.0))),
@@ -129,8 +149,7 @@ def limits(estimates: Estimates, alpha: float) -> tuple[FloatArray, FloatArray]:
     if estimates.binary:
         return rate_limits(*rates_of(estimates, alpha), alpha)
     known = spread(estimates, alone(len(estimates.groups)))
-    half = -special.stdtrit(known.freedom, alpha) * known.error
-    return np.maximum(known.value - half, estimates.low), np.minimum(known.value + half, estimates.high)
+    return np.maximum(known.lower(alpha), estimates.low), np.minimum(known.upper(alpha), estimates.high)
 
 
 def gaussian(estimates: Estimates, draws: int, seed: int) -> FloatArray:
@@ -145,13 +164,11 @@ def gaussian(estimates: Estimates, draws: int, seed: int) -> FloatArray:
 
 
 def largest(errors: FloatArray, contrasts: Contrasts, known: Spread, mirrored: bool, seed: int) -> FloatArray:
-    """(draws,): in each draw of `errors`, the largest studentised contrast, or its size where `mirrored`.
+    """(draws,): in each draw of `errors`, the largest contrast over its error, or its size where `mirrored`.
 
     A contrast that did not vary in the data is drawn from its own standard normal, independent of all others.
     """
     rng = np.random.default_rng((seed, 1))
-    freedom = float(np.median(known.freedom))
-    scale = np.sqrt(rng.chisquare(freedom, len(errors)) / freedom)
     still = known.raw == 0
     # single precision: the draws are right to two digits
     size = np.where(still, 1.0, np.sqrt(np.where(still, 1.0, known.raw)))
@@ -164,4 +181,46 @@ def largest(errors: FloatArray, contrasts: Contrasts, known: Spread, mirrored: b
         if still.any():
             part[:, still] = rng.standard_normal((len(part), int(still.sum())))
         top[start : start + CHUNK] = np.maximum(part.max(axis=1), -part.min(axis=1)) if mirrored else part.max(axis=1)
-    return top / scale
+    return top
+
+
+def shown_by_t(estimates: Estimates, tested: Tested, alpha: float, seed: int) -> Shown:
+    """Pointwise t limits from above, simultaneous max-t limits from below."""
+    known = spread(estimates, tested.contrasts)
+    known = known._replace(value=np.abs(known.value)) if tested.mirrored else known
+    z = known.z(tested.threshold)
+    # as normal deviates, so that contrasts of few clusters and of many are compared by their own p-values
+    deviate = float(-special.ndtri(special.stdtr(known.freedom, -z).min()))
+    for draws in (DRAWS, FINE_DRAWS):
+        errors = gaussian(estimates, draws, seed)
+        top = np.sort(largest(errors, tested.contrasts, known, tested.mirrored, seed))[::-1]
+        p_above = (int((top > deviate).sum()) + 1) / (draws + 1)
+        if abs(p_above - alpha) >= 0.01:
+            break
+    # the draw that the largest deviate must reach for its p-value to be below alpha
+    place = int(np.ceil(alpha * (draws + 1))) - 2
+    tail = float(special.ndtr(-top[place])) if place >= 0 else 0.0
+    shrunk = "plus-two " if estimates.bounded else ""
+    return Shown(
+        p_below=float(special.stdtr(known.freedom, z).max()),
+        p_above=p_above,
+        lower=float(known.lower(tail).max()),
+        upper=float(known.upper(alpha).max()),
+        tail=tail,
+        needed=_needed(estimates, tested, known, alpha, tail),
+        method=f"{shrunk}t limits, cluster-robust; one side for each of {tested.size} contrasts, "
+        f"the other for all at once (max-t, {draws} draws)",
+    )
+
+
+def _needed(estimates: Estimates, tested: Tested, known: Spread, alpha: float, tail: float) -> int | None:
+    """The smallest group's clusters at which limits that narrow with their root would leave the threshold."""
+    value = tested.contrasts.of(estimates.theta)
+    short = tested.threshold - (np.abs(value) if tested.mirrored else value)
+    quantile = np.maximum(special.stdtrit(known.freedom, np.where(short > 0, alpha, tail)), -1e100)
+    factor = quantile * known.error
+    with np.errstate(all="ignore"):
+        times = (factor / np.where(short == 0, np.nan, short)) ** 2
+    more = times.max() if (short > 0).all() else np.nanmin(np.where(short < 0, times, np.inf))
+    clusters = int(estimates.counts.min())
+    return max(int(np.ceil(more * clusters)), clusters + 1) if np.isfinite(more) else None

@@ -79,7 +79,7 @@ class Asked(NamedTuple):
         return low, high
 
 
-class Claim(NamedTuple):
+class Tested(NamedTuple):
     """The largest of `contrasts` lies below `threshold`: what is tested, in one form for all questions."""
 
     contrasts: Contrasts
@@ -95,16 +95,16 @@ class Claim(NamedTuple):
         return len(self.contrasts.first) * (2 if self.mirrored else 1)
 
 
-def claim(estimates: Estimates, asked: Asked) -> Claim:
+def as_contrasts(estimates: Estimates, asked: Asked) -> Tested:
     """The question's contrasts and where they must lie, that the value be on the lower side of the bound."""
     theta = estimates.theta
     if asked.question == "gap":
         return _gap(theta, asked)
     if asked.question == "ratio":
-        return Claim(ratios(len(theta), asked.bound), 0.0, False, _apart(theta))
+        return Tested(ratios(len(theta), asked.bound), 0.0, False, _apart(theta))
     sign = 1.0 if asked.less else -1.0
     worst = (int((sign * theta).argmax()),) if asked.question == "by" else None
-    return Claim(alone(len(theta), sign), sign * asked.bound, False, worst)
+    return Tested(alone(len(theta), sign), sign * asked.bound, False, worst)
 
 
 def alone(size: int, sign: float = 1.0) -> Contrasts:
@@ -129,17 +129,17 @@ def value_of(theta: FloatArray, question: Question, between: tuple[int, ...] | N
     return float(lower / higher if question == "ratio" else higher - lower)
 
 
-def _gap(theta: FloatArray, asked: Asked) -> Claim:
+def _gap(theta: FloatArray, asked: Asked) -> Tested:
     reference, two_sided = asked.reference, asked.two_sided
     if reference is None:
         first, second = np.triu_indices(len(theta), 1)
-        return Claim(_differences(first, second), asked.bound, True, _apart(theta))
+        return Tested(_differences(first, second), asked.bound, True, _apart(theta))
     others = np.delete(np.arange(len(theta)), reference)
     contrasts = _differences(np.full(len(others), reference), others)
     short = contrasts.of(theta)
     far = int((np.abs(short) if two_sided else short).argmax())
     between = (reference, int(others[far]))
-    return Claim(contrasts, asked.bound, two_sided, between[::-1] if two_sided and short[far] < 0 else between)
+    return Tested(contrasts, asked.bound, two_sided, between[::-1] if two_sided and short[far] < 0 else between)
 
 
 def _differences(first: IntArray, second: IntArray) -> Contrasts:

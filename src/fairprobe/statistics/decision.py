@@ -7,32 +7,26 @@ decision errs with probability alpha.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from scipy import optimize, special
 
-from fairprobe.statistics.bounds import Spread, gaussian, largest, spread
-from fairprobe.statistics.contrasts import Asked, Claim, Comparison, Question, claim, ratios, value_of
+from fairprobe.statistics.bounds import DRAWS, Shown, Spread, gaussian, shown_by_t, spread
+from fairprobe.statistics.contrasts import Asked, Comparison, Question, Tested, as_contrasts, ratios, value_of
 from fairprobe.statistics.estimates import NEARLY_EQUAL
-from fairprobe.statistics.rates import rate_p_values, rates_of
-from fairprobe.statistics.score_tests import sparse
+from fairprobe.statistics.inversion import crossing, shown_by_tests, tests_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fairprobe.statistics.estimates import Estimates, FloatArray
+    from fairprobe.statistics.estimates import Estimates
 
 Outcome = Literal["pass", "fail", "inconclusive", "invalid"]
 
-DRAWS, FINE_DRAWS = 4_000, 20_000
 LEAST_CLUSTERS, LEAST_CLUSTERS_UNBOUNDED = 10, 30
 """With fewer in a group, the spread between clusters is a guess; and more are needed where values have no ends."""
 FEW_EFFECTIVE_CLUSTERS = 20
-MOST_CLUSTERS = 10**9
-"""More than this nobody asks: no number would decide it."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +41,11 @@ class Decision:
     between: tuple[int, ...] | None
     """The groups that make the value: (higher, lower) of a gap or ratio, (worst,) of `by`, none of `overall`."""
     p_value_pass: float
-    """Of the claim as written; it passes iff this is below alpha, and there are enough clusters."""
+    """Of the claim as written; of samples like these it passes iff this is below alpha, given enough clusters."""
     p_value_fail: float
     """Of its contrary; it fails iff this is below alpha."""
+    clusters: int
+    """How many the smallest group has."""
     needed: int | None
     """About how many clusters in the smallest group would decide, were the values as estimated; None if none would."""
     equal_groups: float | None
@@ -58,35 +54,6 @@ class Decision:
     """How it was decided, in words."""
     caveats: tuple[str, ...] = ()
     """What a reader of the limits should know of the data."""
-
-
-class _Shown(NamedTuple):
-    """What is shown of the largest contrast: below or above the threshold, and its limits."""
-
-    p_below: float
-    p_above: float
-    lower: float
-    upper: float
-    critical: float
-    needed: int | None
-    method: str
-
-
-class _Tests(NamedTuple):
-    """Tests of each contrast by itself."""
-
-    p_values: Callable[[float, float], tuple[FloatArray, FloatArray]]
-    """(threshold, times) to p-values that each lies below, and that each lies above, with `times` the clusters."""
-    size: int
-    method: str
-
-    def below(self, threshold: float, times: float = 1.0) -> float:
-        """The p-value that all of them lie below."""
-        return float(self.p_values(threshold, times)[0].max())
-
-    def above(self, threshold: float, times: float = 1.0) -> float:
-        """The p-value that any of them lies above."""
-        return min(1.0, self.size * float(self.p_values(threshold, times)[1].min()))
 
 
 def decide(
@@ -119,12 +86,12 @@ def decide(
     asked = Asked(question, comparison, bound, reference, two_sided)
     _check(estimates, asked, confidence)
     alpha = round(1 - confidence, 12)
-    tested = claim(estimates, asked)
-    tests = _tests(estimates, asked, tested, alpha)
+    tested = as_contrasts(estimates, asked)
+    tests = tests_of(estimates, asked, tested, alpha)
     if tests is not None:
-        shown = _judge_separately(tests, estimates, tested, _ends(estimates, asked), alpha)
+        shown = shown_by_tests(tests, estimates, tested, _ends(estimates, asked), alpha)
     else:
-        shown = _judge(estimates, tested, alpha, seed)
+        shown = shown_by_t(estimates, tested, alpha, seed)
     is_below, is_above = shown.p_below < alpha, shown.p_above < alpha
     holds_below = {"gap": asked.less, "ratio": not asked.less}.get(question, True)
     passed, failed = (is_below, is_above) if holds_below else (is_above, is_below)
@@ -141,7 +108,8 @@ def decide(
         between=tested.between,
         p_value_pass=p_values[0],
         p_value_fail=p_values[1],
-        needed=None if passed or failed else shown.needed,
+        clusters=int(estimates.counts.min()),
+        needed=None if passed or failed or shown.needed is None else max(shown.needed, least),
         equal_groups=float(np.ptp(gaussian(estimates, DRAWS, seed), axis=1).mean()) if all_pairs else None,
         method=shown.method,
         caveats=tuple(_caveats(estimates, tested)),
@@ -180,139 +148,22 @@ def _ends(estimates: Estimates, asked: Asked) -> tuple[float, float]:
     return (least, most) if asked.less or asked.question == "gap" else (-most, -least)
 
 
-def _limits(estimates: Estimates, asked: Asked, tested: Claim, shown: _Shown, alpha: float) -> tuple[float, float]:
+def _limits(estimates: Estimates, asked: Asked, tested: Tested, shown: Shown, alpha: float) -> tuple[float, float]:
     """The limits of the question's value, on the sides of the bound that the p-values say."""
     lower, upper, threshold = shown.lower, shown.upper, tested.threshold
     if asked.question == "ratio":
         # the ratio falls as its contrasts rise, so it is told from here on by its negative
-        lower, upper = (-limit for limit in _ratio_limits(estimates, alpha, shown.critical))
+        lower, upper = (-limit for limit in _ratio_limits(estimates, alpha, shown.tail))
         threshold = -asked.bound
     else:
         lower, upper = np.clip((lower, upper), *_ends(estimates, asked))
     lower = _side(lower, threshold, not shown.p_above < alpha)
     upper = _side(upper, threshold, shown.p_below < alpha)
+    if asked.question != "ratio":
+        # a limit beside a bound at the end of the range stays inside
+        lower, upper = (float(each) for each in np.clip((lower, upper), *_ends(estimates, asked)))
     turned = asked.question == "ratio" or (asked.question != "gap" and not asked.less)
     return (-upper, -lower) if turned else (lower, upper)
-
-
-def _tests(estimates: Estimates, asked: Asked, tested: Claim, alpha: float) -> _Tests | None:
-    """The tests that judge each contrast by itself where limits of t would err: of rates, and of few answers."""
-    if asked.question in {"by", "overall"} and estimates.binary:
-        return _rate_tests(estimates, tested, alpha)
-    contrasts = tested.contrasts.both_ways() if tested.mirrored else tested.contrasts
-    few = sparse(estimates, contrasts)
-    if few is None:
-        return None
-    known = spread(estimates, contrasts)
-
-    def p_values(threshold: float, times: float) -> tuple[FloatArray, FloatArray]:
-        larger = known._replace(error=known.error / np.sqrt(times), freedom=known.freedom * times)
-        z = larger.z(threshold)
-        below, above = special.stdtr(larger.freedom, z), special.stdtr(larger.freedom, -z)
-        scores = few.z(threshold, times)
-        below[few.few], above[few.few] = special.ndtr(scores), special.ndtr(-scores)
-        return below, above
-
-    names = [name for name, of in (("Tango", few.paired), ("Miettinen-Nurminen", ~few.paired)) if of.any()]
-    rest = "" if few.few.all() else ", plus-two t for the others"
-    return _Tests(p_values, tested.size, f"score tests for few answers of a kind ({', '.join(names)}){rest}")
-
-
-def _rate_tests(estimates: Estimates, tested: Claim, alpha: float) -> _Tests:
-    """Each group's rate against the threshold."""
-    count = len(estimates.groups)
-    sign = float(tested.contrasts.plus[0])
-    up, down = (0, 1) if sign > 0 else (1, 0)
-
-    def p_values(threshold: float, times: float) -> tuple[FloatArray, FloatArray]:
-        alone, together = rates_of(estimates, alpha, times), rates_of(estimates, alpha / count, times)
-        # at alpha / count, Wilson's limits of nine groups err 0.11 together
-        together = together._replace(exact=together.exact or count > 1)
-        return rate_p_values(*alone, sign * threshold)[down], rate_p_values(*together, sign * threshold)[up]
-
-    method = (
-        "Wilson limits, exact (Clopper-Pearson) for few answers"
-        if estimates.rates
-        else "Korn-Graubard limits: exact, for as many independent answers as tell as much as these clusters"
-    )
-    return _Tests(p_values, count, method)
-
-
-def _judge_separately(
-    tests: _Tests, estimates: Estimates, tested: Claim, within: tuple[float, float], alpha: float
-) -> _Shown:
-    """Each contrast by its own test from one side, all together from the other (Bonferroni): limits by inversion."""
-    sides = f"; one side for each of {tests.size} contrasts, the other for all at once (Bonferroni)"
-
-    def decides(times: float) -> bool:
-        return min(tests.below(tested.threshold, times), tests.above(tested.threshold, times)) < alpha
-
-    return _Shown(
-        p_below=tests.below(tested.threshold),
-        p_above=tests.above(tested.threshold),
-        lower=_crossing(lambda t: _normal(tests.above(t)) - _normal(alpha), *within),
-        upper=_crossing(lambda t: _normal(alpha) - _normal(tests.below(t)), *within),
-        critical=float(-special.ndtri(alpha / tests.size)),
-        needed=_fewest(decides, int(estimates.counts.min())),
-        method=tests.method + (sides if tests.size > 1 else ""),
-    )
-
-
-def _normal(p: float) -> float:
-    # on this scale a test is nearly linear in its threshold; a finite stand-in for p-values of 0 and 1
-    return float(special.ndtri(np.clip(p, 1e-300, 1 - 1e-16)))
-
-
-def _fewest(decides: Callable[[float], bool], clusters: int) -> int | None:
-    """The number of clusters of the smallest group from which on it is decided, given `clusters` that do not."""
-    few, many = clusters, 2 * clusters
-    while not decides(many / clusters):
-        few, many = many, 2 * many
-        if many > MOST_CLUSTERS:
-            return None
-    while many - few > max(1, few // 1000):
-        middle = (few + many) // 2
-        few, many = (few, middle) if decides(middle / clusters) else (middle, many)
-    return many
-
-
-def _judge(estimates: Estimates, tested: Claim, alpha: float, seed: int) -> _Shown:
-    """Pointwise t limits from above, simultaneous max-t limits from below."""
-    known = spread(estimates, tested.contrasts)
-    known = known._replace(value=np.abs(known.value)) if tested.mirrored else known
-    z = known.z(tested.threshold)
-    for draws in (DRAWS, FINE_DRAWS):
-        errors = gaussian(estimates, draws, seed)
-        top = np.sort(largest(errors, tested.contrasts, known, tested.mirrored, seed))[::-1]
-        p_above = (int((top > z.max()).sum()) + 1) / (draws + 1)
-        if abs(p_above - alpha) >= 0.01:
-            break
-    # the draw that the largest z must reach for its p-value to be below alpha
-    place = int(np.ceil(alpha * (draws + 1))) - 2
-    critical = float(top[place]) if place >= 0 else np.inf
-    shrunk = "plus-two " if estimates.bounded else ""
-    return _Shown(
-        p_below=float(special.stdtr(known.freedom, z).max()),
-        p_above=p_above,
-        lower=float(known.lower(critical).max()),
-        upper=float(known.upper(alpha).max()),
-        critical=critical,
-        needed=_needed(estimates, tested, known, alpha, critical),
-        method=f"{shrunk}t limits, cluster-robust; one side for each of {tested.size} contrasts, "
-        f"the other for all at once (max-t, {draws} draws)",
-    )
-
-
-def _needed(estimates: Estimates, tested: Claim, known: Spread, alpha: float, critical: float) -> int | None:
-    """The smallest group's clusters at which limits that narrow with their root would leave the threshold."""
-    value = tested.contrasts.of(estimates.theta)
-    short = tested.threshold - (np.abs(value) if tested.mirrored else value)
-    factor = np.where(short > 0, -special.stdtrit(known.freedom, alpha), min(critical, 1e100)) * known.error
-    with np.errstate(all="ignore"):
-        times = (factor / np.where(short == 0, np.nan, short)) ** 2
-    more = times.max() if (short > 0).all() else np.nanmin(np.where(short < 0, times, np.inf))
-    clusters = int(estimates.counts.min())
-    return max(int(np.ceil(more * clusters)), clusters + 1) if np.isfinite(more) else None
 
 
 def _side(limit: float, bound: float, below: bool) -> float:
@@ -322,27 +173,20 @@ def _side(limit: float, bound: float, below: bool) -> float:
     return float(np.nextafter(bound, -np.inf)) if below else bound
 
 
-def _ratio_limits(estimates: Estimates, alpha: float, critical: float) -> tuple[float, float]:
+def _ratio_limits(estimates: Estimates, alpha: float, tail: float) -> tuple[float, float]:
     """The ratios up to which, and from which, the groups are shown to be closer, or further apart: (high, low)."""
 
-    # the critical value is that of the bound: it hardly moves with the ratio
+    # the tail is that of the bound: it hardly moves with the ratio
     def at(ratio: float) -> Spread:
         return spread(estimates, ratios(len(estimates.groups), ratio))
 
     return (
-        _crossing(lambda ratio: float(at(ratio).lower(critical).max()), 0.0, 1.0),
-        _crossing(lambda ratio: float(at(ratio).upper(alpha).max()), 0.0, 1.0),
+        crossing(lambda ratio: float(at(ratio).lower(tail).max()), 0.0, 1.0),
+        crossing(lambda ratio: float(at(ratio).upper(alpha).max()), 0.0, 1.0),
     )
 
 
-def _crossing(rising: Callable[[float], float], least: float, most: float) -> float:
-    """Where a rising function crosses 0, or the end that is nearer."""
-    if rising(least) >= 0:
-        return least
-    return most if rising(most) <= 0 else float(optimize.brentq(rising, least, most, xtol=1e-9))
-
-
-def _caveats(estimates: Estimates, tested: Claim) -> Iterator[str]:
+def _caveats(estimates: Estimates, tested: Tested) -> Iterator[str]:
     """What a reader of the limits should know: few clusters weigh anything, or tails are heavy."""
     effective = estimates.effective_clusters
     worst = int(effective.argmin())
@@ -358,7 +202,7 @@ def _caveats(estimates: Estimates, tested: Claim) -> Iterator[str]:
         )
 
 
-def _skew(estimates: Estimates, tested: Claim) -> float:
+def _skew(estimates: Estimates, tested: Tested) -> float:
     """The skewness of what clusters add to the contrast that makes the value."""
     between = tested.between or (0,)
     first, second = between[0], between[-1]

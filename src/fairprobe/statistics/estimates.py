@@ -43,6 +43,8 @@ class Estimates:
     """(G,) how many samples."""
     independent: FloatArray
     """(G,) the variance of theta, had its samples been independent and of equal weight."""
+    kish: FloatArray
+    """(G,) how many samples of equal weight weigh as much (Kish 1965)."""
     redundancy: FloatArray
     """(G,) the design effect, if all samples of a cluster said the same: n times the sum of squared cluster shares."""
     single: bool
@@ -118,8 +120,8 @@ def estimate(
     lie in [low, high]. Pass differences between two checkpoints, with low=-1 and high=1, to estimate a change.
 
     `noise` is the variance of each value, an average of several answers to one sample. Where it is given, theta
-    is that of these very samples and varies by the draw of their answers alone (Miller 2024), each by itself: pass
-    a cluster per sample.
+    is that of these very samples and varies by the draw of their answers alone (Miller 2024). A cluster is then what
+    was drawn at once: pass one per prompt, and others for another metric of the same answers.
 
     >>> answers = estimate([1, 0, 1, 1], [0, 0, 1, 1], ["q1", "q2", "q1", "q2"], ["en_in", "en_us"])
     >>> answers.theta.tolist(), answers.covariance.round(6).tolist()
@@ -152,6 +154,7 @@ def estimate(
         present=present,
         samples=n,
         independent=_sums(g, share * error**2, len(groups)) / np.maximum(n - 1, 1),
+        kish=1 / _sums(g, share**2, len(groups)),
         redundancy=n * (parts.reshape(shape) ** 2).sum(axis=0),
         single=single,
         alike=level and (single or bool((y * inside[cell] == _sums(cell, y, inside.size)[cell]).all())),
@@ -161,9 +164,13 @@ def estimate(
     )
     if noise is None:
         return known
+    variance = np.asarray(noise, dtype=np.float64)
+    if not (np.isfinite(variance) & (variance >= 0)).all():
+        msg = "the noise of values is a variance, a number of at least 0"
+        raise ValueError(msg)
     # an influence of the size of the draw's error; there is no factor for few clusters, since these are all there are
     count = present.sum(axis=0)[g]
-    draw = share * np.sqrt(np.asarray(noise, dtype=np.float64) * (count - 1) / np.maximum(count, 1))
+    draw = share * np.sqrt(variance * (count - 1) / np.maximum(count, 1))
     psi = _sums(cell, draw, inside.size).reshape(shape)
     covariance = robust_covariance(psi, present)
     return replace(known, psi=psi, covariance=covariance, independent=np.diag(covariance).copy(), whole=False)
@@ -175,10 +182,15 @@ def robust_covariance(psi: FloatArray, present: BoolArray) -> FloatArray:
     Disjoint groups have covariance 0, groups of the same clusters vary together, and what overlaps in part is
     in between: no design needs a formula of its own (Cameron and Miller 2015).
     """
-    counts = present.sum(axis=0)
-    factor = np.sqrt(counts / np.maximum(counts - 1, 1))
+    factor = cr1(present.sum(axis=0))
     covariance: FloatArray = (psi.T @ psi) * np.outer(factor, factor)
     return covariance
+
+
+def cr1(counts: IntArray) -> FloatArray:
+    """The root of C/(C-1): what C deviations from their own mean lack."""
+    factor: FloatArray = np.sqrt(counts / np.maximum(counts - 1, 1))
+    return factor
 
 
 def subtract(a: Estimates, b: Estimates) -> Estimates:
@@ -193,12 +205,14 @@ def subtract(a: Estimates, b: Estimates) -> Estimates:
     clusters = tuple(dict.fromkeys(a.clusters + b.clusters))
     places = {key: place for place, key in enumerate(clusters)}
     psi = np.zeros((len(clusters), len(a.groups)))
-    present = np.zeros(psi.shape, dtype=np.bool_)
+    scaled, present = np.zeros_like(psi), np.zeros(psi.shape, dtype=np.bool_)
     for one, sign in ((a, 1.0), (b, -1.0)):
         rows = [places[key] for key in one.clusters]
         psi[rows] += sign * one.psi
+        # the factor for few clusters is that of either metric
+        scaled[rows] += sign * one.psi * cr1(one.counts)
         present[rows] |= one.present
-    covariance = robust_covariance(psi, present)
+    covariance = scaled.T @ scaled
     single = a.single and b.single
     return Estimates(
         groups=a.groups,
@@ -210,6 +224,7 @@ def subtract(a: Estimates, b: Estimates) -> Estimates:
         samples=np.minimum(a.samples, b.samples),
         # one sample per cluster and group: the clusters' variance is that of the samples
         independent=np.diag(covariance).copy() if single else a.independent + b.independent,
+        kish=np.minimum(a.kish, b.kish),
         redundancy=np.maximum(a.redundancy, b.redundancy),
         single=single,
         alike=False,
@@ -245,6 +260,7 @@ def combine(estimates: Estimates, weights: ArrayLike, groups: Sequence[Hashable]
         present=(estimates.present.astype(np.int64) @ used.T) > 0,
         samples=samples,
         independent=rows**2 @ estimates.independent,
+        kish=1 / ((np.abs(rows) / sums) ** 2 @ (1 / estimates.kish)),
         redundancy=samples * ((np.abs(rows) / sums) ** 2 @ (estimates.redundancy / estimates.samples)),
         single=False,
         alike=False,

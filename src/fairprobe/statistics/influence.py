@@ -107,14 +107,14 @@ def jackknife(
     [5.25]
     """
     g = np.asarray(group, dtype=np.int64)
-    keys = np.array(list(clusters), dtype=object)
+    listed = list(clusters)
     theta, psi = np.empty(len(groups)), np.zeros(len(g))
     for place in range(len(groups)):
         of = np.flatnonzero(g == place)
         if not of.size:
             msg = f"no samples of {groups[place]}"
             raise ValueError(msg)
-        distinct, cluster = indexed(keys[of])
+        distinct, cluster = indexed([listed[at] for at in of])
         theta[place] = _defined(statistic(of), groups[place])
         count = len(distinct)
         if count == 1:

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from scipy import special
 
-from fairprobe.statistics.bounds import CHUNK, Spread, gaussian, largest, spread
-from fairprobe.statistics.contrasts import Asked, Claim, claim
-from fairprobe.statistics.decision import DRAWS
+from fairprobe.statistics.bounds import CHUNK, DRAWS, Spread, gaussian, largest, spread
+from fairprobe.statistics.contrasts import Asked, Tested, as_contrasts
 
 if TYPE_CHECKING:
     from fairprobe.statistics.estimates import Estimates
@@ -43,7 +42,7 @@ def power(
     [0.192, 0.08]
     """
     alpha = round(1 - confidence, 12)
-    tested = claim(design, asked)
+    tested = as_contrasts(design, asked)
     known = spread(design, tested.contrasts)
     # contrasts of a ratio are shares of the largest value
     unit = float(design.theta.max()) if asked.question == "ratio" else 1.0
@@ -66,7 +65,7 @@ def _room(asked: Asked, truth: float | None) -> float:
     return asked.bound - taken if asked.less else taken - asked.bound
 
 
-def _margin_of_each(design: Estimates, tested: Claim, known: Spread, alpha: float, seed: int) -> float:
+def _margin_of_each(design: Estimates, tested: Tested, known: Spread, alpha: float, seed: int) -> float:
     """How far above the contrasts of equal groups a threshold lies that all are shown to lie below."""
     half = -special.stdtrit(known.freedom, alpha) * known.error
     errors, reach = gaussian(design, DRAWS, seed), np.empty(DRAWS)
@@ -76,7 +75,8 @@ def _margin_of_each(design: Estimates, tested: Claim, known: Spread, alpha: floa
     return float(np.quantile(reach, POWER))
 
 
-def _margin_of_any(design: Estimates, tested: Claim, known: Spread, alpha: float, seed: int) -> float:
+def _margin_of_any(design: Estimates, tested: Tested, known: Spread, alpha: float, seed: int) -> float:
     """How far above a threshold a contrast lies that is shown to reach it, whichever it is."""
     top = largest(gaussian(design, DRAWS, seed), tested.contrasts, known, tested.mirrored, seed)
-    return float((np.quantile(top, 1 - alpha) + special.ndtri(POWER)) * known.error.max())
+    tail = special.ndtr(-np.quantile(top, 1 - alpha))
+    return float(((special.ndtri(POWER) - special.stdtrit(known.freedom, tail)) * known.error).max())

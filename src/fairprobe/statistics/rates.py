@@ -32,7 +32,7 @@ def rates_of(estimates: Estimates, alpha: float, times: float = 1.0) -> Rates:
         return Rates(estimates.theta * n, n, exact=False)
     clusters = np.where(estimates.counts > 1, times * (estimates.freedom + 1), 1)
     variance = np.diag(estimates.covariance) / times
-    n = korn_graubard(estimates.theta, variance, times * estimates.samples, clusters, alpha)
+    n = korn_graubard(estimates.theta, variance, times * estimates.kish, clusters, alpha)
     return Rates(estimates.theta * n, n, exact=True)
 
 
@@ -46,7 +46,8 @@ def korn_graubard(rate: ArrayLike, variance: ArrayLike, n: ArrayLike, clusters: 
     91.244535
     """
     p, v, n, c = (np.asarray(each, dtype=np.float64) for each in (rate, variance, n, clusters))
-    known = (v > 0) & (c > 1)
+    # what is left by rounding is no variance
+    known = (v > 1e-9 * p * (1 - p) / n) & (v > 0) & (c > 1)
     nu = np.where(known, c - 1, 1.0)
     correction = (special.stdtrit(np.maximum(n - 1, 1), alpha) / special.stdtrit(nu, alpha)) ** 2
     effective = np.where(known, p * (1 - p) / np.where(known, v, 1.0) * correction, c)
