@@ -25,7 +25,8 @@ def calibrate():
 @pytest.mark.parametrize("cell", [
     (2, 200, 0.8, "paired", "extremes"), (3, 50, 0.5, "unpaired", "equal"), (3, 1000, 0.98, "unpaired", "one low"),
     (9, 200, 0.5, "clustered", "equal"), (9, 20, 0.9, "paired", "equal"), (3, 200, 0.9, "clustered", "extremes"),
-    (3, 1000, 0.9, "uneven", "equal"), (3, 200, 0.98, "weighted", "one low"), (1, 200, 0.98, "clustered", "equal", "by"), (3, 200, 0.9, "unpaired", "one low", "by"),
+    (3, 1000, 0.9, "uneven", "equal"), (3, 200, 0.98, "weighted", "one low"),
+    (1, 200, 0.98, "clustered", "equal", "by"), (3, 200, 0.9, "unpaired", "one low", "by"),
 ], ids=str)  # fmt: skip
 def test_no_cell_errs_more_often_than_is_tolerated(calibrate, cell):
     cell = calibrate.Cell(*cell)
