@@ -34,7 +34,7 @@ def test_each_outcome_has_a_letter_and_a_section(pytester, four_outcomes):
             "  80 of 400 samples missed  reports/*/index.html#test_fails",
             "=* INCONCLUSIVE =*",
             "_* accuracy(answers).gap('dialect') < 0.2 _*",
-            "accuracy(answers).gap('dialect') is 0.200, shown above 0.139 and below 0.246 "
+            "accuracy(answers).gap('dialect') is 0.200, shown above 0.140 and below 0.246 "
             "(95 % each side, 200 clusters), expected < 0.2: not decided",
             "  dialect  accuracy    n",
             "  en_in       0.700  200",

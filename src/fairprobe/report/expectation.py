@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from fairprobe.report.figures import Scale, counted, exact, number, p_value, places, tint
-from fairprobe.statistics import MOST_CLUSTERS
 
 Record = Mapping[str, Any]
 Facts = list[tuple[str, Any]]
@@ -103,14 +102,14 @@ class Expectation:
     @property
     def facts(self) -> Facts:
         """The small print: how the verdict was reached."""
-        raw, needed = self.raw, self.raw["needed"] or 0
+        raw = self.raw
         scopes = {"population": "population, beyond these samples", "benchmark": "benchmark, these samples only"}
         sizes = [counted(raw[name], name[:-1]) for name in ("samples", "clusters") if raw[name] is not None]
         facts = [
             ("For the claim", _evidence(raw["p_value_pass"], raw["p_value_pass_holm"])),
             ("Against it", _evidence(raw["p_value_fail"], raw["p_value_fail_holm"])),
             ("Size", ", ".join(sizes)),
-            ("Would settle it", _settling(raw) if 0 < needed <= MOST_CLUSTERS else None),
+            ("Would settle it", _settling(raw) if raw["needed"] else None),
             ("Scope", scopes.get(raw["scope"], raw["scope"])),
             ("Method", raw["method"]),
             ("Compared with", raw["baseline"]),

@@ -10,7 +10,7 @@ from typing import Any
 from fairprobe.power import Foresight
 from fairprobe.report.anchors import anchor
 from fairprobe.report.figures import counted, places
-from fairprobe.statistics import MOST_CLUSTERS, POWER
+from fairprobe.statistics import POWER
 
 WORDS = {
     "pass": "shown", "fail": "shown not to hold", "inconclusive": "not decided", "invalid": "not measured",
@@ -168,7 +168,7 @@ def _guards(entry: Mapping[str, Any]) -> list[str]:
 
 
 def _needed(entry: Mapping[str, Any]) -> str:
-    if entry["needed"] is not None and entry["needed"] <= MOST_CLUSTERS:
+    if entry["needed"] is not None:
         return (
             f"  about {entry['more_samples']:,} more samples would decide it: {entry['needed']:,} clusters "
             f"in the smallest group, which has {entry['clusters']:,}"

@@ -1,6 +1,6 @@
 """From samples in groups and clusters to a verdict with error control: arrays in, numbers out."""
 
-from fairprobe.statistics.bounds import MOST_CLUSTERS, interval, limits
+from fairprobe.statistics.bounds import interval, limits
 from fairprobe.statistics.contrasts import Asked, Comparison, Question
 from fairprobe.statistics.decision import (
     LEAST_CLUSTERS,
@@ -19,7 +19,6 @@ from fairprobe.statistics.score_tests import miettinen_nurminen, tango
 __all__ = [
     "LEAST_CLUSTERS",
     "LEAST_CLUSTERS_UNBOUNDED",
-    "MOST_CLUSTERS",
     "POWER",
     "Asked",
     "Comparison",

@@ -223,4 +223,4 @@ def _needed(estimates: Estimates, tested: Tested, known: Spread, alpha: float, t
         times = (factor / np.where(short == 0, np.nan, short)) ** 2
     more = times.max() if (short > 0).all() else np.nanmin(np.where(short < 0, times, np.inf))
     clusters = int(estimates.counts.min())
-    return max(int(np.ceil(more * clusters)), clusters + 1) if np.isfinite(more) else None
+    return max(int(np.ceil(more * clusters)), clusters + 1) if more * clusters <= MOST_CLUSTERS else None
