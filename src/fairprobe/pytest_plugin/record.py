@@ -119,8 +119,13 @@ class Record:
             leave_facts(self.config, {"refused": self.refused} if self.refused else {"facts": own[0]} if own else {})
             return
         self.workers.close()
+        if asks_nothing(self.config):
+            # nothing failed, but what cannot be judged is red here as it would be in a run
+            problems = self._run is not None and self._run.has_problems
+            session.exitstatus = session.exitstatus or (pytest.ExitCode.TESTS_FAILED if problems else 0)
+            return
         found = self.workers.facts or own
-        if found and not self.refused and not self.config.option.collectonly and not asks_nothing(self.config):
+        if found and not self.refused and not self.config.option.collectonly:
             self._write(session, found)
 
     def _facts(self, run: Run) -> dict[str, Any]:

@@ -133,6 +133,11 @@ class Run:
         return Model(self.session, role)
 
     @property
+    def has_problems(self) -> bool:
+        """Whether some expectation cannot be judged, for what is wrong with it or its data."""
+        return bool(self._problems)
+
+    @property
     def is_broken(self) -> bool:
         """Whether something kept it from being asked whole."""
         return self._broken is not None
