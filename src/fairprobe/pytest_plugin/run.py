@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -185,9 +186,9 @@ class Run:
         try:
             if not self.config.option.collectonly:
                 folder.mkdir(parents=True, exist_ok=True)
-                probe = folder / ".writable"
-                probe.touch()
-                probe.unlink()
+                # of a name of its own: xdist's workers look at the same time
+                with tempfile.TemporaryFile(dir=folder):
+                    pass
         except OSError as error:
             msg = (
                 f"fairprobe: the report folder {folder} cannot be written ({error}; {existing} exists). "
