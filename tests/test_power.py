@@ -25,7 +25,7 @@ def test_samples_and_clusters_are_counted_and_the_verdict_on_the_best_answers_to
 def test_without_answers_equal_groups_with_half_in_common_are_assumed():
     power = foreseen(lambda task: accuracy(task).gap("dialect") < 0.1).power
     # two groups of 300 whose right answers are correlated at about a third: an error of 0.031, times 2.49 to show
-    assert 0.1 - power.below == pytest.approx(2.49 * (2 * 0.21 * 0.67 / 300) ** 0.5, rel=0.2)
+    assert 0.1 - power.below == pytest.approx(2.49 * (2 * 0.21 * 0.5 / 300) ** 0.5, rel=0.2)
     assert power.needed < 300
 
 
@@ -38,8 +38,8 @@ def test_a_floor_is_told_half_way_to_the_best():
 
 def test_a_change_is_told_for_a_model_that_did_not_change():
     power = foreseen(lambda task: accuracy(task).change() > -0.05).power
-    assert power.above == pytest.approx(-0.05 + 2.49 * (2 * 0.21 * 0.67 / 300) ** 0.5, abs=0.02)
-    assert 300 < power.needed < 1200
+    assert power.above == pytest.approx(-0.05 + 2.49 * (2 * 0.21 * 0.5 / 300) ** 0.5, abs=0.02)
+    assert 200 < power.needed < 1200
     assert foreseen(lambda task: accuracy(task).change() > 0.05).power.needed is None
 
 
@@ -81,6 +81,20 @@ def test_of_values_without_ends_nothing_is_known_before_there_are_some():
     assert known.power.below < 2 < known.power.above
 
 
+def test_one_cluster_tells_nothing_and_breaks_nothing():
+    one = foreseen(lambda task: accuracy(task).gap("dialect") < 0.1, size=1)
+    assert (one.can_pass, one.power.needed) == (False, None)
+    assert one.power.below == -np.inf
+
+
+def test_a_rate_near_one_takes_as_many_as_its_own_limits_do():
+    task, look = clues({"us": right(100, 100), "ng": right(100, 100)})
+    needed = foresee(valid_rate(task).by("dialect") > 0.95, {task: task.read()}, look, Defaults()).power.needed
+    assert needed == pytest.approx(59, abs=1), "0.95 to the 59th is less than 0.05"
+    floor = foresee(accuracy(task).by("dialect") > 0.3, {task: task.read()}, look, Defaults()).power.needed
+    assert floor >= 10, "with fewer nothing passes"
+
+
 def test_what_would_not_be_measured_is_bad_data():
     rows = [{"id": n, "dialect": d, "weight": float(d == "us"), "score": 1.0} for d in ("us", "ng") for n in range(40)]
     task = Recorded(rows, name="weighted", weight="weight")
@@ -97,4 +111,4 @@ def test_two_tasks_of_the_same_clusters_are_told_as_pairs():
     power = foresee(
         accuracy(one) - accuracy(other) < 0.1, {one: one.read(), other: other.read()}, None, Defaults()
     ).power
-    assert 0.1 - power.below == pytest.approx(2.49 * (2 * 0.21 * 0.67 / 300) ** 0.5, rel=0.25)
+    assert 0.1 - power.below == pytest.approx(2.49 * (2 * 0.21 * 0.5 / 300) ** 0.5, rel=0.25)

@@ -17,8 +17,11 @@ from fairprobe.statistics import Power
 from fairprobe.tasks import Outcomes, Samples, Task
 from fairprobe.verdict import Claim, Defaults, asked_of, decide, is_fixed, range_of
 
-ASSUMED_SHARE, ASSUMED_SHARED = 0.7, 0.5
-"""Without answers to go by: the share of right ones, and how much of what makes a sample hard its cluster shares."""
+ASSUMED_SHARE, ASSUMED_SHARED = 0.7, 0.7
+"""Without answers to go by: the share of right ones, and how much of what makes a sample hard its cluster shares.
+
+Answers to samples of a cluster are then correlated by about half.
+"""
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ def foresee(
     """What an expectation could decide, by kept answers of a like checkpoint (`look`), else by an assumption.
 
     Assumed are groups that are equal, of 70 % right answers; for a floor or ceiling, groups half way from it to the
-    best there is. Half of what makes a sample hard or easy is shared in its cluster, and with the baseline.
+    best there is. Answers in a cluster are correlated by about half, and so are those of the baseline with the model's.
     """
     try:
         return _foresee(expectation, samples, look, defaults)

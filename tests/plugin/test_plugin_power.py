@@ -92,6 +92,13 @@ def test_a_limit_is_seen(suite, pytester):
     assert table["accuracy(clues).gap('dialect') < 0.3"][:2] == ["40", "20"]
 
 
+def test_a_folder_without_expectations_says_so(pytester):
+    pytester.makepyfile(test_other="def test_other(): ...")
+    result = pytester.runpytest_subprocess("--fairprobe-power")
+    assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    result.stdout.fnmatch_lines(["fairprobe: no expectation was collected; name the folder of a suite: *"])
+
+
 def test_several_processes_are_refused(suite, pytester):
     result = pytester.runpytest_subprocess("--fairprobe-power", "-n", "2")
     assert result.ret == pytest.ExitCode.USAGE_ERROR

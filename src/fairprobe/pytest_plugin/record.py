@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from fairprobe.pytest_plugin.run import Run
 
 
+NOTHING = "fairprobe: no expectation was collected; name the folder of a suite: fairprobe power suites/demo"
+
+
 class Record:
     """Kept on `config.stash[Record.KEY]`, and registered as a plugin, since reports know no config."""
 
@@ -90,6 +93,7 @@ class Record:
         mine = [item for item in declared if item.get_closest_marker("skip") is None]
         self.partial = self.partial or len(mine) < len(declared) or self._is_selection
         if not mine:
+            self.plan_lines = [NOTHING] if asks_nothing(self.config) else []
             return
         lines = self.run.foresee(mine) if asks_nothing(self.config) else self.run.plan(mine)
         self.plan_lines = [*lines, *self._deselected_line()]
@@ -121,12 +125,17 @@ class Record:
         self.workers.close()
         if asks_nothing(self.config):
             # nothing failed, but what cannot be judged is red here as it would be in a run
-            problems = self._run is not None and self._run.has_problems
-            session.exitstatus = session.exitstatus or (pytest.ExitCode.TESTS_FAILED if problems else 0)
+            session.exitstatus = session.exitstatus or self._power_status
             return
         found = self.workers.facts or own
         if found and not self.refused and not self.config.option.collectonly:
             self._write(session, found)
+
+    @property
+    def _power_status(self) -> int:
+        if self._run is None:
+            return pytest.ExitCode.NO_TESTS_COLLECTED
+        return pytest.ExitCode.TESTS_FAILED if self._run.has_problems else pytest.ExitCode.OK
 
     def _facts(self, run: Run) -> dict[str, Any]:
         from fairprobe.pytest_plugin.facts import facts

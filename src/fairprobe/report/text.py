@@ -51,6 +51,7 @@ def power_lines(foreseen: Sequence[Foresight]) -> list[str]:
     head = ["", "samples", "clusters", "can pass", "a pass at", "a fail at", "needs"]
     rows = [head, *map(_foreseen, foreseen)]
     notes = [
+        "can pass: whether the best answers that there could be would pass",
         f"a pass at, a fail at: true values that are shown with a probability of {POWER:.0%}; none: no value is",
         f"needs: clusters in the smallest group for a pass with {POWER:.0%}, of groups without a gap",
     ]
@@ -147,11 +148,12 @@ def _foreseen(foresight: Foresight) -> list[str]:
     if power is None:
         return [*cells, "unknown", "unknown", "unknown"]
     least, most = foresight.ends or (-math.inf, math.inf)
-    low = f"<= {number(power.below)}" if power.below >= least else "none"
-    high = f">= {number(power.above)}" if power.above <= most else "none"
+    low = f"<= {number(power.below)}" if power.below >= least and math.isfinite(power.below) else "none"
+    high = f">= {number(power.above)}" if power.above <= most and math.isfinite(power.above) else "none"
     passes, fails = (low, high) if expectation.comparison in {"<", "<="} else (high, low)
     passes = passes if foresight.can_pass is not False else "none"
-    needed = "none" if power.needed is None else f"{power.needed:,}"
+    unknown = "never" if math.isfinite(power.below) else "unknown"
+    needed = unknown if power.needed is None else f"{power.needed:,}"
     return [*cells, *(f"{each}*" if foresight.assumed else each for each in (passes, fails, needed))]
 
 

@@ -96,7 +96,7 @@ def shown_by_tests(
         lower=crossing(lambda t: _normal(tests.above(t)) - _normal(alpha), *within),
         upper=crossing(lambda t: _normal(alpha) - _normal(tests.below(t)), *within),
         tail=alpha / tests.size,
-        needed=_fewest(decides, int(estimates.counts.min())),
+        needed=fewest(lambda clusters: decides(clusters / estimates.counts.min()), int(estimates.counts.min())),
         method=tests.method + (sides if tests.size > 1 else ""),
     )
 
@@ -113,14 +113,14 @@ def _normal(p: float) -> float:
     return float(special.ndtri(np.clip(p, 1e-300, 1 - 1e-16)))
 
 
-def _fewest(decides: Callable[[float], bool], clusters: int) -> int | None:
-    """The number of clusters of the smallest group from which on it is decided, given `clusters` that do not."""
-    few, many = clusters, 2 * clusters
-    while not decides(many / clusters):
+def fewest(decides: Callable[[int], bool], least: int) -> int | None:
+    """The number of clusters from which on it is decided, `least` or more; None where no number decides."""
+    few, many = least, least
+    while not decides(many):
         few, many = many, 2 * many
         if many > MOST_CLUSTERS:
             return None
     while many - few > max(1, few // 1000):
         middle = (few + many) // 2
-        few, many = (few, middle) if decides(middle / clusters) else (middle, many)
+        few, many = (few, middle) if decides(middle) else (middle, many)
     return many

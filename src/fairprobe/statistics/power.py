@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -9,6 +10,8 @@ from scipy import special
 
 from fairprobe.statistics.bounds import CHUNK, DRAWS, Spread, gaussian, largest, spread
 from fairprobe.statistics.contrasts import Asked, Tested, as_contrasts
+from fairprobe.statistics.decision import LEAST_CLUSTERS, LEAST_CLUSTERS_UNBOUNDED
+from fairprobe.statistics.inversion import fewest, tests_of
 
 if TYPE_CHECKING:
     from fairprobe.statistics.estimates import Estimates
@@ -44,29 +47,43 @@ def power(
     alpha = round(1 - confidence, 12)
     tested = as_contrasts(design, asked)
     known = spread(design, tested.contrasts)
+    if not np.isfinite(known.error).all():
+        return Power(-np.inf, np.inf, None)
     # contrasts of a ratio are shares of the largest value
     unit = float(design.theta.max()) if asked.question == "ratio" else 1.0
-    each = _margin_of_each(design, tested, known, alpha, seed) / unit
+    each = _margin_of_each(design, tested, alpha, seed) / unit
     any_ = _margin_of_any(design, tested, known, alpha, seed) / unit
     turned = asked.question == "ratio" or (asked.question != "gap" and not asked.less)
-    room = _room(asked, truth)
     return Power(
         below=asked.bound - (any_ if turned else each),
         above=asked.bound + (each if turned else any_),
-        needed=int(np.ceil(design.counts.min() * (each / room) ** 2)) if room > 0 else None,
+        needed=_needed(design, asked, truth, alpha, seed),
     )
 
 
-def _room(asked: Asked, truth: float | None) -> float:
-    """How far the value is taken to lie on the claimed side of the bound."""
+def _needed(design: Estimates, asked: Asked, truth: float | None, alpha: float, seed: int) -> int | None:
+    """From how many clusters on the claim is shown, where the value is what it is taken to be."""
     taken = {"gap": 0.0, "ratio": 1.0}.get(asked.question, truth)
-    if taken is None:
-        return 0.0
-    return asked.bound - taken if asked.less else taken - asked.bound
+    room = 0.0 if taken is None else asked.bound - taken if asked.less else taken - asked.bound
+    if room <= 0 or taken is None:
+        return None
+    tested = as_contrasts(design, asked)
+    unit = float(design.theta.max()) if asked.question == "ratio" else 1.0
+    own = int(design.counts.min())
+    # a rate is judged by tests of its own: of answers that are all right, twenty show little
+    alone = asked.question in {"by", "overall"}
+    tests = tests_of(replace(design, theta=np.full_like(design.theta, taken)), asked, tested, alpha) if alone else None
+
+    def shows(clusters: int) -> bool:
+        margin = _margin_of_each(design.times(clusters / own), tested, alpha, seed) / unit
+        return margin <= room and (tests is None or tests.below(tested.threshold, clusters / own) < alpha)
+
+    return fewest(shows, LEAST_CLUSTERS if design.bounded else LEAST_CLUSTERS_UNBOUNDED)
 
 
-def _margin_of_each(design: Estimates, tested: Tested, known: Spread, alpha: float, seed: int) -> float:
+def _margin_of_each(design: Estimates, tested: Tested, alpha: float, seed: int) -> float:
     """How far above the contrasts of equal groups a threshold lies that all are shown to lie below."""
+    known = spread(design, tested.contrasts)
     half = -special.stdtrit(known.freedom, alpha) * known.error
     errors, reach = gaussian(design, DRAWS, seed), np.empty(DRAWS)
     for start in range(0, DRAWS, CHUNK):
