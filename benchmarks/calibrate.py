@@ -262,8 +262,9 @@ def markdown(found: list[Errors]) -> str:
     table = [head, ["---"] * len(head), *map(row, found)]
     rows = "\n".join(f"| {' | '.join(cells)} |" for cells in table)
     counts = (
-        f"{len(found)} cells of {RUNS} draws each; {BOOTSTRAPPED} of them bootstrapped ({RESAMPLES} resamples), "
-        f"{FAIRLEARN_DRAWS} given to fairlearn ({FAIRLEARN_RESAMPLES} resamples). Nominal {ALPHA:g}."
+        f"{len(found)} cells of {RUNS} draws each. In each cell the first {BOOTSTRAPPED} draws are bootstrapped "
+        f"({RESAMPLES} resamples), and the first {FAIRLEARN_DRAWS} given to fairlearn "
+        f"({FAIRLEARN_RESAMPLES} resamples), whose rates are therefore read over all cells together. Nominal {ALPHA:g}."
     )
     folded = f"<details><summary>Every cell</summary>\n\n{rows}\n\n</details>"
     return "\n".join([counts, "", *summary(found), "", folded, ""])

@@ -205,7 +205,7 @@ def test_p_values_are_adjusted_by_holm_over_what_was_judged():
 
 def test_fails_are_counted_as_they_stand_over_the_suite_and_change_no_outcome():
     weak = [{**FAIL, "test": f"t.py::test_{place}", "p_value_fail": p} for place, p in enumerate((0.0001, 0.04, 0.03))]
-    assert banner(results(*weak)).startswith("3 shown not to hold (1 by Holm over the suite)")
+    assert banner(results(*weak)).startswith("3 shown not to hold (1 after Holm's correction for the suite)")
     assert [each["outcome"] for each in results(*weak)["verdicts"]] == ["fail"] * 3
     assert banner(results(FAIL)).startswith("1 shown not to hold. ")
 
@@ -457,7 +457,7 @@ def test_a_shown_fail_keeps_its_guard_beside_it():
 
 def test_a_banner_is_one_sentence_of_counts_and_the_release():
     assert banner(results(PASS, FAIL, UNDECIDED, INVALID, BROKEN)) == (
-        "1 shown, 1 shown not to hold (1 by Holm over the suite), 1 not decided, 1 not measured, "
+        "1 shown, 1 shown not to hold (1 after Holm's correction for the suite), 1 not decided, 1 not measured, "
         "1 not judged. 1 of 5 claims are shown."
     )
     assert banner(
@@ -472,7 +472,7 @@ def test_a_banner_counts_alarms_expected_failures_and_waivers_apart():
     waivers = [{"test": "t.py::test", "guard": "clusters", "because": "few"}]
     made = results(PASS, {**FAIL, "expected_failure": True}, quiet, rang, waivers=waivers)
     assert banner(made).startswith(
-        "1 shown, 1 shown not to hold (1 by Holm over the suite), 1 alarm did not ring, "
+        "1 shown, 1 shown not to hold (1 after Holm's correction for the suite), 1 alarm did not ring, "
         "1 expected failure, 1 guard waived. "
     )
     assert banner(results({**PASS, "expected_failure": True})).startswith("1 shown. "), "it was not to be expected"

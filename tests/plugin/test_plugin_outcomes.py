@@ -45,7 +45,7 @@ def test_each_outcome_has_a_letter_and_a_section(pytester, four_outcomes):
             "=* short test summary info =*",
             *SUMMARY,
             "=* fairprobe =*",
-            "1 shown, 1 shown not to hold (1 by Holm over the suite), 1 not decided, 1 not measured. "
+            "1 shown, 1 shown not to hold (1 after Holm's correction for the suite), 1 not decided, 1 not measured. "
             "1 of 4 claims are shown.",
             "report: */index.html",
             "=* 1 failed, 1 passed, 1 inconclusive, 1 invalid in *",
@@ -174,7 +174,7 @@ def test_x_stops_at_the_first_and_makes_no_release(pytester, four_outcomes, outc
     done = pytester.runpytest_inprocess(RECORDED, "-x")
     done.stdout.fnmatch_lines(
         [
-            "1 shown, 1 shown not to hold (1 by Holm over the suite). Partial, not complete: *",
+            "1 shown, 1 shown not to hold (1 after Holm's correction for the suite). Partial, not complete: *",
             "* stopping after 1 failures *",
         ]
     )

@@ -45,7 +45,7 @@ def test_a_table_is_printed_and_nothing_is_asked_or_written(suite, pytester):
     assert fails.startswith(">= 0.4")
     assert 10 < int(needed.removesuffix("*")) < 100
     assert table["accuracy(clues).gap('dialect') < 0.001"][2:4] == ["no", "none*"]
-    result.stdout.fnmatch_lines(["*no answers are kept, so 70 % right ones are assumed*"])
+    result.stdout.fnmatch_lines(["*nobody's answers are kept, so 70 % right ones are assumed*"])
     result.stdout.fnmatch_lines(["fairprobe: 1 cannot be judged; the first: *recorded*--model=recorded:NAME"])
     assert not (pytester.path / "reports").exists()
     assert not (pytester.path / ".fairprobe").exists()

@@ -44,7 +44,7 @@ def test_workers_report_every_outcome(pytester, four_outcomes, outcomes):
             "FAILED test_suite.py::test_fails - *",
             "INCONCLUSIVE test_suite.py::test_undecided - accuracy(answers).gap('dialect') *",
             "INVALID test_suite.py::test_without_evidence - *",
-            "1 shown, 1 shown not to hold (1 by Holm over the suite), 1 not decided, 1 not measured. "
+            "1 shown, 1 shown not to hold (1 after Holm's correction for the suite), 1 not decided, 1 not measured. "
             "1 of 4 claims are shown.",
             "report: */index.html",
             "=* 1 failed, 1 passed, 1 inconclusive, 1 invalid in *",

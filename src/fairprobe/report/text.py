@@ -57,8 +57,8 @@ def power_lines(foreseen: Sequence[Foresight]) -> list[str]:
     ]
     if any(each.assumed for each in foreseen):
         notes += [
-            "*: no answers are kept, so 70 % right ones are assumed (for a floor or ceiling, half way to the best),",
-            "   alike by half in a cluster. --model=… of a checkpoint that was asked takes its own",
+            "*: nobody's answers are kept, so 70 % right ones are assumed (for a floor or ceiling, half way from it to",
+            "   the best), correlated by half in a cluster. A --model that was asked before is told by its own answers",
         ]
     return ["fairprobe: what could be decided", *_aligned(rows, 1), *(f"  {note}" for note in notes)]
 
@@ -88,7 +88,7 @@ def _by_holm(results: Mapping[str, Any], outcome: str) -> str:
         return ""
     fails = [each for each in judged if _standing(each) == "fail"]
     stand = sum(each["p_value_fail_holm"] < 1 - each["confidence"] for each in fails)
-    return f" ({stand} by Holm over the suite)"
+    return f" ({stand} after Holm's correction for the suite)"
 
 
 def _decimals(entry: Mapping[str, Any]) -> int:
