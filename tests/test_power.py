@@ -24,9 +24,16 @@ def test_samples_and_clusters_are_counted_and_the_verdict_on_the_best_answers_to
 
 def test_without_answers_equal_groups_with_half_in_common_are_assumed():
     power = foreseen(lambda task: accuracy(task).gap("dialect") < 0.1).power
-    # two groups of 300 whose right answers are correlated at about a third: an error of 0.031, times 2.49 to show
-    assert 0.1 - power.below == pytest.approx(2.49 * (2 * 0.21 * 0.5 / 300) ** 0.5, rel=0.2)
+    # 300 pairs whose answers are correlated by half; equal groups are shown within 4.13 / sqrt 2 errors of a difference
+    assert 0.1 - power.below == pytest.approx(2.92 * (2 * 0.21 * 0.5 / 300) ** 0.5, rel=0.1)
     assert power.needed < 300
+
+
+@pytest.mark.parametrize("size", [10, 20, 100, 720])
+def test_what_is_needed_hardly_depends_on_how_many_samples_there_are(size):
+    # docs/statistics.md: two groups, the same questions, correlated by half, a bound of 5 points
+    needed = foreseen(lambda task: accuracy(task).gap("dialect") < 0.05, size=size).power.needed
+    assert needed == pytest.approx(720, rel=0.12)
 
 
 def test_a_floor_is_told_half_way_to_the_best():

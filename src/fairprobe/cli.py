@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Annotated
 
 import typer
 
@@ -19,12 +20,12 @@ def _commands() -> None:
     pass
 
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
-def power(context: typer.Context) -> None:
-    """What the expectations of a suite could decide: fairprobe power suites/demo [--model=…] [options of pytest].
+@app.command(context_settings={"ignore_unknown_options": True})
+def power(suite: Annotated[list[str], typer.Argument(help="Folders or modules, and any option of pytest.")]) -> None:
+    """What the expectations of a suite could decide: fairprobe power suites/demo [--model=…].
 
-    Nothing is asked. How answers vary is told by those that are kept of --model or --baseline, else assumed.
+    Nothing is asked. How answers vary is read from those that a checkpoint gave before, if you name it; else assumed.
     """
     # a process of its own: pytest wants to be the first that imports its plugins
-    command = [sys.executable, "-m", "pytest", "--fairprobe-power", "--no-header", *context.args]
+    command = [sys.executable, "-m", "pytest", "--fairprobe-power", "--no-header", *suite]
     raise typer.Exit(subprocess.run(command, check=False).returncode)

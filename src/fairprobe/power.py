@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from zlib import crc32
 
 import numpy as np
@@ -13,7 +13,7 @@ from fairprobe import statistics
 from fairprobe.errors import BadData, BadExpectation
 from fairprobe.expressions import Difference, Expectation, Question, measures, walk
 from fairprobe.metrics import KNOW_CHANCE, Grouped, Look, NoEvidence, Role, grouped, measured
-from fairprobe.statistics import Power
+from fairprobe.statistics import Estimates, Power
 from fairprobe.tasks import Outcomes, Samples, Task
 from fairprobe.verdict import Claim, Defaults, asked_of, decide, is_fixed, range_of
 
@@ -22,6 +22,9 @@ ASSUMED_SHARE, ASSUMED_SHARED = 0.7, 0.7
 
 Answers to samples of a cluster are then correlated by about half.
 """
+
+ENOUGH_SAMPLES, MOST_DRAWS = 20_000, 64
+"""Assumed answers are drawn again and again for small suites, until there are so many of them."""
 
 
 @dataclass(frozen=True)
@@ -64,16 +67,35 @@ def _foresee(
     question, claim = expectation.question, Claim.of(expectation.terms, defaults)
     ends = range_of(grouped(question, measured(question.metric, _zeros(samples))))
     truth = _assumed_truth(expectation, ends)
-    data = grouped(question, measured(question.metric, look or _imagined(samples, truth, ends, defaults.seed)))
-    design = data.estimates()
+    size = sum(len(samples[task]) for task in {measure.task for measure in measures(question.metric)})
+    draws = 1 if look else max(1, min(MOST_DRAWS, ENOUGH_SAMPLES // size))
+    looks = [look] if look else [_imagined(samples, truth, ends, (defaults.seed, draw)) for draw in range(draws)]
+    drawn = [grouped(question, measured(question.metric, each)) for each in looks]
+    data, design = drawn[0], _averaged([each.estimates() for each in drawn])
     exact = is_fixed(claim, data, defaults) and not data.drawn
-    known = not exact and (look is not None or ends is not None)
-    power = _power(expectation, data, claim, truth if look is None else None, defaults.seed) if known else None
+    power = None
+    if not exact and (look is not None or ends is not None):
+        asked = asked_of(expectation, data)
+        # the worst group's own value is the truth where answers are known
+        worst = float(design.theta.max() if asked.less else design.theta.min())
+        power = statistics.power(
+            design, asked, confidence=claim.confidence, truth=truth if look is None else worst, seed=defaults.seed
+        )
     return Foresight(
         expectation, claim, int(design.samples.sum()), int(design.counts.min()),
         can_pass(expectation, samples, defaults), exact, power,
         ends and asked_of(expectation, data).ends(*ends), assumed=look is None,
     )  # fmt: skip
+
+
+def _averaged(designs: Sequence[Estimates]) -> Estimates:
+    """How values vary on average: of a small suite, one draw of assumed answers says little of that."""
+    return replace(
+        designs[0],
+        theta=np.mean([each.theta for each in designs], axis=0),
+        covariance=np.mean([each.covariance for each in designs], axis=0),
+        independent=np.mean([each.independent for each in designs], axis=0),
+    )
 
 
 def fits(expectation: Expectation, samples: Mapping[Task, Samples]) -> None:
@@ -149,7 +171,7 @@ def _assumed_truth(expectation: Expectation, ends: tuple[float, float] | None) -
 
 
 def _imagined(
-    samples: Mapping[Task, Samples], truth: float | None, ends: tuple[float, float] | None, seed: int
+    samples: Mapping[Task, Samples], truth: float | None, ends: tuple[float, float] | None, seed: tuple[int, int]
 ) -> Look:
     """Answers at one end of their range or the other, alike in a cluster by half."""
     low, high = ends or (0.0, 1.0)
@@ -158,8 +180,8 @@ def _imagined(
 
     def look(task: Task, role: Role) -> Outcomes:
         held = samples[task]
-        of_cluster = special.ndtri([(crc32(str(key).encode()) + 0.5) / 2**32 for key in held.cluster])
-        own = np.random.default_rng([seed, crc32(task.name.encode()), role == "model"]).standard_normal(len(held))
+        of_cluster = special.ndtri([(crc32(f"{seed} {key}".encode()) + 0.5) / 2**32 for key in held.cluster])
+        own = np.random.default_rng([*seed, crc32(task.name.encode()), role == "model"]).standard_normal(len(held))
         right = ASSUMED_SHARED**0.5 * of_cluster + (1 - ASSUMED_SHARED) ** 0.5 * own < special.ndtri(share)
         scores = {name: np.where(right, *ends[::-1]) for name, ends in _finite(task, held).items()}
         status = np.where(right, "ok", "empty").astype(object)
@@ -171,14 +193,6 @@ def _imagined(
 def _finite(task: Task, samples: Samples) -> Mapping[str, tuple[float, float]]:
     ranges = task.ranges(samples).items()
     return {name: ends if np.isfinite(ends).all() else (0.0, 1.0) for name, ends in ranges}
-
-
-def _power(expectation: Expectation, data: Grouped, claim: Claim, truth: float | None, seed: int) -> Power:
-    """The power of the data's design; the worst group's own value is the truth where answers are known."""
-    asked, design = asked_of(expectation, data), data.estimates()
-    if truth is None and asked.question in {"by", "overall"}:
-        truth = float(design.theta.max() if asked.less else design.theta.min())
-    return statistics.power(design, asked, confidence=claim.confidence, truth=truth, seed=seed)
 
 
 def _in_reference(question: Question, samples: Samples) -> np.ndarray:

@@ -96,7 +96,15 @@ def test_a_folder_without_expectations_says_so(pytester):
     pytester.makepyfile(test_other="def test_other(): ...")
     result = pytester.runpytest_subprocess("--fairprobe-power")
     assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
-    result.stdout.fnmatch_lines(["fairprobe: no expectation was collected; name the folder of a suite: *"])
+    result.stdout.fnmatch_lines(["fairprobe: there is no expectation; name the folder of a suite, as in: *"])
+
+
+def test_a_folder_that_is_not_there_is_pytests_to_name(pytester):
+    result = pytester.runpytest_subprocess("--fairprobe-power", "nowhere")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stdout.no_fnmatch_line("*there is no expectation*")
+    command = [sys.executable, "-c", "from fairprobe.cli import app; app()", "power"]
+    pytester.run(*command).stderr.fnmatch_lines(["*Missing argument 'suite'*"])
 
 
 def test_several_processes_are_refused(suite, pytester):

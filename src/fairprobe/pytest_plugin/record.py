@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from fairprobe.pytest_plugin.run import Run
 
 
-NOTHING = "fairprobe: no expectation was collected; name the folder of a suite: fairprobe power suites/demo"
+NOTHING = "fairprobe: there is no expectation; name the folder of a suite, as in: fairprobe power suites/demo"
 
 
 class Record:
@@ -93,7 +93,6 @@ class Record:
         mine = [item for item in declared if item.get_closest_marker("skip") is None]
         self.partial = self.partial or len(mine) < len(declared) or self._is_selection
         if not mine:
-            self.plan_lines = [NOTHING] if asks_nothing(self.config) else []
             return
         lines = self.run.foresee(mine) if asks_nothing(self.config) else self.run.plan(mine)
         self.plan_lines = [*lines, *self._deselected_line()]
@@ -125,6 +124,8 @@ class Record:
         self.workers.close()
         if asks_nothing(self.config):
             # nothing failed, but what cannot be judged is red here as it would be in a run
+            if not session.exitstatus and self._run is None:
+                self.complaint = NOTHING
             session.exitstatus = session.exitstatus or self._power_status
             return
         found = self.workers.facts or own

@@ -53,12 +53,12 @@ def power_lines(foreseen: Sequence[Foresight]) -> list[str]:
     notes = [
         "can pass: whether the best answers that there could be would pass",
         f"a pass at, a fail at: true values that are shown with a probability of {POWER:.0%}; none: no value is",
-        f"needs: clusters in the smallest group for a pass with {POWER:.0%}, of groups without a gap",
+        f"needs: about how many clusters in all the smallest group takes, for a pass with {POWER:.0%} if there is no gap",
     ]
     if any(each.assumed for each in foreseen):
         notes += [
             "*: nobody's answers are kept, so 70 % right ones are assumed (for a floor or ceiling, half way from it to",
-            "   the best), correlated by half in a cluster. A --model that was asked before is told by its own answers",
+            "   the best), correlated by half in a cluster. Name a --model that was asked before to use its answers",
         ]
     return ["fairprobe: what could be decided", *_aligned(rows, 1), *(f"  {note}" for note in notes)]
 
