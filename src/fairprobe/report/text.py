@@ -53,7 +53,7 @@ def power_lines(foreseen: Sequence[Foresight]) -> list[str]:
     notes = [
         "can pass: whether the best answers that there could be would pass",
         f"a pass at, a fail at: true values that are shown with a probability of {POWER:.0%}; none: no value is",
-        f"needs: about how many clusters in all the smallest group takes, for a pass with {POWER:.0%} if there is no gap",
+        f"needs: about how many clusters in all the smallest group takes for a pass ({POWER:.0%}), if there is no gap",
     ]
     if any(each.assumed for each in foreseen):
         notes += [
