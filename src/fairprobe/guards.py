@@ -15,7 +15,7 @@ import numpy as np
 from fairprobe import statistics
 from fairprobe.expressions import Measure, Metric, Question, measures, walk
 from fairprobe.metrics import KNOW_CHANCE, Grouped, Part, Values, labelled
-from fairprobe.statistics import LEAST_CLUSTERS, LEAST_CLUSTERS_UNBOUNDED, Estimates
+from fairprobe.statistics import Estimates
 from fairprobe.tasks import Recorded
 
 CONFIDENCE = 0.99
@@ -98,7 +98,7 @@ class _Shares:
 
 def _enough_clusters(grouped: Grouped) -> Guard:
     bounded = all(np.isfinite([values.low, values.high]).all() for values in grouped.values)
-    least = LEAST_CLUSTERS if bounded else LEAST_CLUSTERS_UNBOUNDED
+    least = statistics.enough_clusters(bounded)
     counts = []
     for values, at in zip(grouped.values, grouped.index, strict=True):
         cluster, used = values.parts[0].outcomes.samples.cluster, values.kept & ~np.isnan(values.value)

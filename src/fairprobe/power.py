@@ -73,9 +73,8 @@ def _foresee(
     drawn = [grouped(question, measured(question.metric, each)) for each in looks]
     data, design = drawn[0], _averaged([each.estimates() for each in drawn])
     exact = is_fixed(claim, data, defaults) and not data.drawn
-    power = None
+    asked, power = asked_of(expectation, data), None
     if not exact and (look is not None or ends is not None):
-        asked = asked_of(expectation, data)
         # the worst group's own value is the truth where answers are known
         worst = float(design.theta.max() if asked.less else design.theta.min())
         power = statistics.power(
@@ -84,7 +83,7 @@ def _foresee(
     return Foresight(
         expectation, claim, int(design.samples.sum()), int(design.counts.min()),
         can_pass(expectation, samples, defaults), exact, power,
-        ends and asked_of(expectation, data).ends(*ends), assumed=look is None,
+        ends and asked.ends(*ends), assumed=look is None,
     )  # fmt: skip
 
 

@@ -142,7 +142,8 @@ class Session:
         return can_pass(expectation, self.tasks, self.settings.defaults)
 
     def foresee(self, expectation: Expectation) -> Foresight:
-        """What an expectation could decide, by what is kept of the model's answers or the baseline's."""
+        """What an expectation could decide, by the kept answers of the model or the baseline. Raises as `fits`."""
+        self.fits(expectation)
         return foresee(expectation, self.tasks, self._kept(expectation), self.settings.defaults)
 
     def plan(self, expectations: Iterable[Expectation]) -> Plan:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Any, NamedTuple, Protocol, cast
+from typing import IO, Any, NamedTuple, Protocol, TypeVar, cast
 
 import pytest
 from rich.console import Console
@@ -23,6 +23,8 @@ from fairprobe.pytest_plugin.folder import report_folder
 from fairprobe.pytest_plugin.workers import is_worker
 from fairprobe.session import RECORDED, Counts, Model, Session, Settings
 from fairprobe.verdict import Defaults
+
+Found = TypeVar("Found")
 
 ROLES: tuple[Role, Role] = ("model", "baseline")
 MOST_LISTED = 12
@@ -69,13 +71,7 @@ class Run:
         self._refuse_folder()
         self.files = {item.path for item in items}
         self.tests = sorted(item.nodeid for item in items)
-        expectations = dict.fromkeys(item.expectation for item in items)
-        for expectation in expectations:
-            try:
-                self.session.check(expectation)
-            except FairprobeError as error:
-                self._problems[expectation] = error
-        checked = [expectation for expectation in expectations if expectation not in self._problems]
+        checked = list(self._each(items, self.session.check))
         try:
             self.planned = self.session.plan(checked)
             return [*self._lines(len(items), checked), *self._problem_line()]
@@ -86,14 +82,18 @@ class Run:
 
     def foresee(self, items: Sequence[Stated]) -> list[str]:
         """What the items' expectations could decide, in lines; nothing is asked."""
-        foreseen = []
+        foreseen = self._each(items, self.session.foresee)
+        return [*report.power_lines([*foreseen.values()]), *self._problem_line()]
+
+    def _each(self, items: Sequence[Stated], find: Callable[[Expectation], Found]) -> dict[Expectation, Found]:
+        """What is found of each distinct expectation that has no problem; problems are remembered."""
+        found = {}
         for expectation in dict.fromkeys(item.expectation for item in items):
             try:
-                self.session.fits(expectation)
-                foreseen.append(self.session.foresee(expectation))
+                found[expectation] = find(expectation)
             except FairprobeError as error:
                 self._problems[expectation] = error
-        return [*report.power_lines(foreseen), *self._problem_line()]
+        return found
 
     def prepare(self, item: Stated) -> None:
         """Raise what is wrong with an item's expectation; else have everything that is planned asked, once."""

@@ -3,11 +3,10 @@
 from fairprobe.statistics.bounds import interval, limits
 from fairprobe.statistics.contrasts import Asked, Comparison, Question
 from fairprobe.statistics.decision import (
-    LEAST_CLUSTERS,
-    LEAST_CLUSTERS_UNBOUNDED,
     Decision,
     Outcome,
     decide,
+    enough_clusters,
 )
 from fairprobe.statistics.estimates import Estimates, combine, estimate, subtract
 from fairprobe.statistics.influence import bonett_wright, jackknife, rank_correlation, ratio_of_sums, u_statistic
@@ -17,8 +16,6 @@ from fairprobe.statistics.rates import clopper_pearson, korn_graubard, wilson
 from fairprobe.statistics.score_tests import miettinen_nurminen, tango
 
 __all__ = [
-    "LEAST_CLUSTERS",
-    "LEAST_CLUSTERS_UNBOUNDED",
     "POWER",
     "Asked",
     "Comparison",
@@ -32,6 +29,7 @@ __all__ = [
     "clopper_pearson",
     "combine",
     "decide",
+    "enough_clusters",
     "estimate",
     "holm",
     "interval",

@@ -11,6 +11,8 @@ from fairprobe.statistics.contrasts import Contrasts, Tested, alone
 from fairprobe.statistics.rates import rate_limits, rates_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import ArrayLike
 
     from fairprobe.statistics.estimates import Estimates, FloatArray
@@ -140,8 +142,7 @@ def interval(estimates: Estimates, contrast: ArrayLike, alpha: float, shrink: bo
     first, second = np.argsort(-weights, kind="stable")[[0, -1]]
     one = Contrasts(*(np.array([each]) for each in (first, second, weights[first], -min(weights[second], 0.0))))
     known = spread(estimates, one, shrink)
-    half = -special.stdtrit(known.freedom[0], alpha) * known.error[0]
-    return float(known.value[0] - half), float(known.value[0] + half)
+    return float(known.lower(alpha)[0]), float(known.upper(alpha)[0])
 
 
 def limits(estimates: Estimates, alpha: float) -> tuple[FloatArray, FloatArray]:
@@ -184,16 +185,17 @@ def largest(errors: FloatArray, contrasts: Contrasts, known: Spread, mirrored: b
     return top
 
 
-def shown_by_t(estimates: Estimates, tested: Tested, alpha: float, seed: int) -> Shown:
-    """Pointwise t limits from above, simultaneous max-t limits from below."""
+def shown_by_t(
+    estimates: Estimates, tested: Tested, errors: Callable[[int], FloatArray], alpha: float, seed: int
+) -> Shown:
+    """Pointwise t limits from above, simultaneous max-t limits from below, by so many draws of theta's `errors`."""
     known = spread(estimates, tested.contrasts)
     known = known._replace(value=np.abs(known.value)) if tested.mirrored else known
     z = known.z(tested.threshold)
     # as normal deviates, so that contrasts of few clusters and of many are compared by their own p-values
     deviate = float(-special.ndtri(special.stdtr(known.freedom, -z).min()))
     for draws in (DRAWS, FINE_DRAWS):
-        errors = gaussian(estimates, draws, seed)
-        top = np.sort(largest(errors, tested.contrasts, known, tested.mirrored, seed))[::-1]
+        top = np.sort(largest(errors(draws), tested.contrasts, known, tested.mirrored, seed))[::-1]
         p_above = (int((top > deviate).sum()) + 1) / (draws + 1)
         if abs(p_above - alpha) >= 0.01:
             break

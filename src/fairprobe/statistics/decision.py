@@ -8,6 +8,7 @@ decision errs with probability alpha.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -88,16 +89,17 @@ def decide(
     alpha = round(1 - confidence, 12)
     tested = as_contrasts(estimates, asked)
     tests = tests_of(estimates, asked, tested, alpha)
+    errors = cache(partial(gaussian, estimates, seed=seed))
     if tests is not None:
         shown = shown_by_tests(tests, estimates, tested, _ends(estimates, asked), alpha)
     else:
-        shown = shown_by_t(estimates, tested, alpha, seed)
+        shown = shown_by_t(estimates, tested, errors, alpha, seed)
     is_below, is_above = shown.p_below < alpha, shown.p_above < alpha
     holds_below = {"gap": asked.less, "ratio": not asked.less}.get(question, True)
     passed, failed = (is_below, is_above) if holds_below else (is_above, is_below)
     p_values = (shown.p_below, shown.p_above) if holds_below else (shown.p_above, shown.p_below)
     low, high = _limits(estimates, asked, tested, shown, alpha)
-    least = least_clusters or (LEAST_CLUSTERS if estimates.bounded else LEAST_CLUSTERS_UNBOUNDED)
+    least = least_clusters or enough_clusters(estimates.bounded)
     enough = estimates.counts.min() >= max(least, 2)
     all_pairs = question == "gap" and reference is None
     return Decision(
@@ -110,10 +112,15 @@ def decide(
         p_value_fail=p_values[1],
         clusters=int(estimates.counts.min()),
         needed=None if passed or failed or shown.needed is None else max(shown.needed, least),
-        equal_groups=float(np.ptp(gaussian(estimates, DRAWS, seed), axis=1).mean()) if all_pairs else None,
+        equal_groups=float(np.ptp(errors(DRAWS), axis=1).mean()) if all_pairs else None,
         method=shown.method,
         caveats=tuple(_caveats(estimates, tested)),
     )
+
+
+def enough_clusters(bounded: bool) -> int:
+    """How many clusters each group needs for a verdict, where values have ends and where they have none."""
+    return LEAST_CLUSTERS if bounded else LEAST_CLUSTERS_UNBOUNDED
 
 
 def _check(estimates: Estimates, asked: Asked, confidence: float) -> None:
@@ -155,12 +162,10 @@ def _limits(estimates: Estimates, asked: Asked, tested: Tested, shown: Shown, al
         # the ratio falls as its contrasts rise, so it is told from here on by its negative
         lower, upper = (-limit for limit in _ratio_limits(estimates, alpha, shown.tail))
         threshold = -asked.bound
-    else:
-        lower, upper = np.clip((lower, upper), *_ends(estimates, asked))
     lower = _side(lower, threshold, not shown.p_above < alpha)
     upper = _side(upper, threshold, shown.p_below < alpha)
     if asked.question != "ratio":
-        # a limit beside a bound at the end of the range stays inside
+        # after the bound's side is settled: a limit beside a bound at the end of the range stays inside, too
         lower, upper = (float(each) for each in np.clip((lower, upper), *_ends(estimates, asked)))
     turned = asked.question == "ratio" or (asked.question != "gap" and not asked.less)
     return (-upper, -lower) if turned else (lower, upper)

@@ -149,38 +149,29 @@ def estimate(
     inside = np.bincount(cell, minlength=len(keys) * len(groups))
     parts = _sums(cell, share, inside.size)
     present = (parts > 0).reshape(shape)
-    psi = _sums(cell, share * error, inside.size).reshape(shape)
+    off = error if noise is None else _draw_errors(noise, present.sum(axis=0)[g])
+    psi = _sums(cell, share * off, inside.size).reshape(shape)
+    covariance = robust_covariance(psi, present)
     single = bool(inside.max() <= 1)
     level = np.allclose(parts[cell] * present.sum(axis=0)[g], 1.0)
-    known = Estimates(
+    independent = _sums(g, share * error**2, len(groups)) / np.maximum(n - 1, 1)
+    return Estimates(
         groups=tuple(groups),
         theta=theta,
         psi=psi,
-        covariance=robust_covariance(psi, present),
+        covariance=covariance,
         clusters=keys,
         present=present,
         samples=n,
-        independent=_sums(g, share * error**2, len(groups)) / np.maximum(n - 1, 1),
+        independent=independent if noise is None else np.diag(covariance).copy(),
         kish=1 / _sums(g, share**2, len(groups)),
         redundancy=n * (parts.reshape(shape) ** 2).sum(axis=0),
         single=single,
         alike=level and (single or bool((y * inside[cell] == _sums(cell, y, inside.size)[cell]).all())),
-        whole=bool((y == np.rint(y)).all()),
+        whole=noise is None and bool((y == np.rint(y)).all()),
         low=float(low),
         high=float(high),
     )
-    if noise is None:
-        return known
-    variance = np.asarray(noise, dtype=np.float64)
-    if not (np.isfinite(variance) & (variance >= 0)).all():
-        msg = "the noise of values is a variance, a number of at least 0"
-        raise ValueError(msg)
-    # an influence of the size of the draw's error; there is no factor for few clusters, since these are all there are
-    count = present.sum(axis=0)[g]
-    draw = share * np.sqrt(variance * (count - 1) / np.maximum(count, 1))
-    psi = _sums(cell, draw, inside.size).reshape(shape)
-    covariance = robust_covariance(psi, present)
-    return replace(known, psi=psi, covariance=covariance, independent=np.diag(covariance).copy(), whole=False)
 
 
 def robust_covariance(psi: FloatArray, present: BoolArray) -> FloatArray:
@@ -283,6 +274,16 @@ def indexed(clusters: Iterable[Hashable]) -> tuple[tuple[Hashable, ...], IntArra
     keys = tuple(dict.fromkeys(listed))
     places = {key: place for place, key in enumerate(keys)}
     return keys, np.fromiter(map(places.__getitem__, listed), dtype=np.int64, count=len(listed))
+
+
+def _draw_errors(noise: ArrayLike, counts: IntArray) -> FloatArray:
+    """(N,) deviations of the size of each value's error, given how many clusters (N,) its group has."""
+    variance = np.asarray(noise, dtype=np.float64)
+    if not (np.isfinite(variance) & (variance >= 0)).all():
+        msg = "the noise of values is a variance, a number of at least 0"
+        raise ValueError(msg)
+    # these clusters are all there are: what the factor for few of them will add is taken away
+    return np.sqrt(variance) / cr1(counts)
 
 
 def _sums(index: IntArray, parts: FloatArray, size: int) -> FloatArray:

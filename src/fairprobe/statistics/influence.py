@@ -114,14 +114,10 @@ def jackknife(
         if not of.size:
             msg = f"no samples of {groups[place]}"
             raise ValueError(msg)
-        distinct, cluster = indexed([listed[at] for at in of])
-        theta[place] = _defined(statistic(of), groups[place])
-        count = len(distinct)
-        if count == 1:
-            continue
-        without = np.array([scale(_defined(statistic(of[cluster != left]), groups[place])) for left in range(count)])
-        influence = (count - 1) / count * (without.mean() - without) * slope(float(theta[place]))
-        psi[of] = influence[cluster] / np.bincount(cluster)[cluster]
+        _, cluster = indexed([listed[at] for at in of])
+        value = _defined(statistic, groups[place])
+        theta[place] = value(of)
+        psi[of] = _left_out(value, scale, of, cluster) * slope(float(theta[place]))
     # n times the influence of a sample is what it adds to a mean of n
     pseudo = theta[g] + psi * np.bincount(g, minlength=len(groups))[g]
     known = estimate(pseudo, group, clusters, groups, low=-np.inf, high=np.inf)
@@ -168,10 +164,29 @@ def bonett_wright(r: float, n: int, alpha: float) -> tuple[float, float]:
     return float(np.tanh(np.arctanh(r) - half)), float(np.tanh(np.arctanh(r) + half))
 
 
-def _defined(value: float, group: Hashable) -> float:
-    if not np.isfinite(value):
-        msg = f"the metric is not defined for {group} without one of its clusters, or at all; it has too few samples"
-        raise ValueError(msg)
+def _left_out(statistic: Statistic, scale: Callable[[float], float], of: IntArray, cluster: IntArray) -> FloatArray:
+    """What each sample adds to a statistic on a scale, by leaving out its cluster; 0 where there is only one."""
+    size = np.bincount(cluster)
+    if len(size) == 1:
+        return np.zeros(len(of))
+    without = np.array([scale(statistic(of[cluster != left])) for left in range(len(size))])
+    influence = (len(size) - 1) / len(size) * (without.mean() - without)
+    shares: FloatArray = (influence / size)[cluster]
+    return shares
+
+
+def _defined(statistic: Statistic, group: Hashable) -> Statistic:
+    """The same statistic, which raises ValueError where it is no number."""
+
+    def value(at: IntArray) -> float:
+        found = statistic(at)
+        if not np.isfinite(found):
+            msg = (
+                f"the metric is not defined for {group} without one of its clusters, or at all; it has too few samples"
+            )
+            raise ValueError(msg)
+        return found
+
     return value
 
 

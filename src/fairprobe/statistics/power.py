@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -10,11 +11,11 @@ from scipy import special
 
 from fairprobe.statistics.bounds import CHUNK, DRAWS, Spread, gaussian, largest, spread
 from fairprobe.statistics.contrasts import Asked, Tested, as_contrasts
-from fairprobe.statistics.decision import LEAST_CLUSTERS, LEAST_CLUSTERS_UNBOUNDED
+from fairprobe.statistics.decision import enough_clusters
 from fairprobe.statistics.inversion import fewest, tests_of
 
 if TYPE_CHECKING:
-    from fairprobe.statistics.estimates import Estimates
+    from fairprobe.statistics.estimates import Estimates, FloatArray
 
 POWER = 0.8
 
@@ -49,51 +50,62 @@ def power(
     known = spread(design, tested.contrasts)
     if not np.isfinite(known.error).all():
         return Power(-np.inf, np.inf, None)
+    errors = gaussian(design, DRAWS, seed)
     # contrasts of a ratio are shares of the largest value
     unit = float(design.theta.max()) if asked.question == "ratio" else 1.0
-    each = _margin_of_each(design, tested, alpha, seed) / unit
-    any_ = _margin_of_any(design, tested, known, alpha, seed) / unit
+
+    def margin_of_each(times: float) -> float:
+        larger = spread(design.times(times), tested.contrasts)
+        return _margin_of_each(errors / np.sqrt(times), tested, larger, alpha) / unit
+
+    each, any_ = margin_of_each(1.0), _margin_of_any(errors, tested, known, alpha, seed) / unit
     turned = asked.question == "ratio" or (asked.question != "gap" and not asked.less)
     return Power(
         below=asked.bound - (any_ if turned else each),
         above=asked.bound + (each if turned else any_),
-        needed=_needed(design, asked, truth, alpha, seed),
+        needed=_needed(design, asked, truth, alpha, margin_of_each),
     )
 
 
-def _needed(design: Estimates, asked: Asked, truth: float | None, alpha: float, seed: int) -> int | None:
-    """From how many clusters on the claim is shown, where the value is what it is taken to be."""
+def _needed(
+    design: Estimates, asked: Asked, truth: float | None, alpha: float, margin: Callable[[float], float]
+) -> int | None:
+    """From how many clusters on the claim is shown, where the value is what it is taken to be.
+
+    `margin` is how far from the bound a value must lie to be shown, with so many times the clusters.
+    """
     taken = {"gap": 0.0, "ratio": 1.0}.get(asked.question, truth)
-    room = 0.0 if taken is None else asked.bound - taken if asked.less else taken - asked.bound
-    if room <= 0 or taken is None:
+    if taken is None:
         return None
-    tested = as_contrasts(design, asked)
-    unit = float(design.theta.max()) if asked.question == "ratio" else 1.0
+    room = asked.bound - taken if asked.less else taken - asked.bound
+    if room <= 0:
+        return None
+    tests = None
+    if asked.question in {"by", "overall"}:
+        # a rate is judged by tests of its own: of answers that are all right, twenty show little
+        at = replace(design, theta=np.full_like(design.theta, taken))
+        tested = as_contrasts(at, asked)
+        tests = tests_of(at, asked, tested, alpha)
     own = int(design.counts.min())
-    # a rate is judged by tests of its own: of answers that are all right, twenty show little
-    alone = asked.question in {"by", "overall"}
-    tests = tests_of(replace(design, theta=np.full_like(design.theta, taken)), asked, tested, alpha) if alone else None
 
     def shows(clusters: int) -> bool:
-        margin = _margin_of_each(design.times(clusters / own), tested, alpha, seed) / unit
-        return margin <= room and (tests is None or tests.below(tested.threshold, clusters / own) < alpha)
+        times = clusters / own
+        return margin(times) <= room and (tests is None or tests.below(tested.threshold, times) < alpha)
 
-    return fewest(shows, LEAST_CLUSTERS if design.bounded else LEAST_CLUSTERS_UNBOUNDED)
+    return fewest(shows, enough_clusters(design.bounded))
 
 
-def _margin_of_each(design: Estimates, tested: Tested, alpha: float, seed: int) -> float:
+def _margin_of_each(errors: FloatArray, tested: Tested, known: Spread, alpha: float) -> float:
     """How far above the contrasts of equal groups a threshold lies that all are shown to lie below."""
-    known = spread(design, tested.contrasts)
-    half = -special.stdtrit(known.freedom, alpha) * known.error
-    errors, reach = gaussian(design, DRAWS, seed), np.empty(DRAWS)
-    for start in range(0, DRAWS, CHUNK):
+    half, reach = known.upper(alpha) - known.value, np.empty(len(errors))
+    for start in range(0, len(errors), CHUNK):
         part = tested.contrasts.of(errors[start : start + CHUNK])
         reach[start : start + CHUNK] = ((np.abs(part) if tested.mirrored else part) + half).max(axis=1)
     return float(np.quantile(reach, POWER))
 
 
-def _margin_of_any(design: Estimates, tested: Tested, known: Spread, alpha: float, seed: int) -> float:
+def _margin_of_any(errors: FloatArray, tested: Tested, known: Spread, alpha: float, seed: int) -> float:
     """How far above a threshold a contrast lies that is shown to reach it, whichever it is."""
-    top = largest(gaussian(design, DRAWS, seed), tested.contrasts, known, tested.mirrored, seed)
+    top = largest(errors, tested.contrasts, known, tested.mirrored, seed)
     tail = special.ndtr(-np.quantile(top, 1 - alpha))
     return float(((special.ndtri(POWER) - special.stdtrit(known.freedom, tail)) * known.error).max())

@@ -86,7 +86,8 @@ def sparse(estimates: Estimates, contrasts: Contrasts) -> Sparse | None:
     counts = estimates.counts
     n = counts[contrasts.first].astype(np.float64)
     if signs:
-        up, down = (_answers(estimates) > 0).sum(axis=0), (_answers(estimates) < 0).sum(axis=0)
+        answers = _answers(estimates)
+        up, down = (answers > 0).sum(axis=0), (answers < 0).sum(axis=0)
         rises = contrasts.plus > 0
         b = np.where(rises, up[contrasts.first], down[contrasts.first])
         c = np.where(rises, down[contrasts.first], up[contrasts.first])
@@ -96,7 +97,10 @@ def sparse(estimates: Estimates, contrasts: Contrasts) -> Sparse | None:
     shared = estimates.shared[first, second]
     paired = (shared == counts[first]) & (shared == counts[second])
     yes = np.rint(estimates.theta * counts)
-    both = _answers(estimates).T @ _answers(estimates) if paired.any() else np.zeros_like(estimates.covariance)
+    both = np.zeros_like(estimates.covariance)
+    if paired.any():
+        answers = _answers(estimates)
+        both = answers.T @ answers
     b, c = yes[first] - both[first, second], yes[second] - both[first, second]
     fewest = np.minimum(yes, counts - yes)
     few = np.where(paired, b + c, np.minimum(fewest[first], fewest[second])) < SPARSE
