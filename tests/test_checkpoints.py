@@ -136,9 +136,21 @@ def test_a_folder_without_weights_says_so(copy):
         resolve(str(copy), "model")
 
 
-@pytest.mark.parametrize("spec", ["openai:gpt-9@http://localhost:1", "recorded:mistral"])
-def test_what_is_no_checkpoint_on_disk_is_said_clearly(spec):
-    with pytest.raises(EngineError, match=spec.partition(":")[0]):
+def test_recorded_answers_are_no_checkpoint_on_disk():
+    with pytest.raises(EngineError, match="recorded answers are read by Recorded tasks"):
+        resolve("recorded:mistral", "model")
+
+
+def test_a_server_is_known_by_name_and_address():
+    served = resolve("openai:org/gpt-9@http://localhost:1/v1/", "model")
+    assert (served.name, served.url) == ("org/gpt-9", "http://localhost:1/v1")
+    assert served.fingerprint == resolve("openai:org/gpt-9@http://localhost:1/v1", "baseline").fingerprint
+    assert served.fingerprint != resolve("openai:org/gpt-9@http://localhost:2/v1", "model").fingerprint
+
+
+@pytest.mark.parametrize("spec", ["openai:gpt-9", "openai:@http://localhost:1", "openai:gpt-9@localhost:1"])
+def test_a_server_without_name_or_address_shows_the_line_to_write(spec):
+    with pytest.raises(NoCheckpoint, match="openai:NAME@URL"):
         resolve(spec, "model")
 
 

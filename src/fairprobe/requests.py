@@ -64,19 +64,45 @@ class Choose:
     options: tuple[str, ...]
 
 
-Request = Generate | Choose
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """What a classifier says of the prompt, or of an answer to it: a reward model's one number, else one a label."""
+
+    prompt: Prompt
+    answer: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Embed:
+    """Where an embedding model puts the prompt."""
+
+    prompt: Prompt
+
+
+Request = Generate | Choose | Rate | Embed
 
 
 @dataclass(frozen=True, slots=True)
 class Generated:
     """A continuation; `ended` when the model or a stop text ended it rather than `max_tokens`.
 
-    `output_tokens` counts the token that ended it.
+    `text` is what follows the model's `reasoning`, where it reasons; `output_tokens` counts both, and the token that
+    ended it.
     """
 
     text: str
     ended: bool
     chat: bool
+    prompt_tokens: int
+    output_tokens: int
+    reasoning: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """The tokens ran out while the model was still reasoning, before the answer began."""
+
+    reasoning: str
     prompt_tokens: int
     output_tokens: int
 
@@ -95,6 +121,22 @@ class Chosen:
 
 
 @dataclass(frozen=True, slots=True)
+class Rated:
+    """A classifier's raw scores (logits, no activation), one a label; a reward model has one."""
+
+    scores: tuple[float, ...]
+    prompt_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """A vector of length 1: products of two are cosines."""
+
+    vector: tuple[float, ...]
+    prompt_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
 class DoesNotFit:
     """The prompt and its answer are longer than the checkpoint's context; it was not asked."""
 
@@ -109,4 +151,6 @@ class Failed:
     error: str
 
 
-Response = Generated | Chosen | DoesNotFit | Failed
+Answer = Generated | Unfinished | Chosen | Rated | Embedded
+"""What an engine computed, and the store keeps."""
+Response = Answer | DoesNotFit | Failed

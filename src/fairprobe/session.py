@@ -13,7 +13,7 @@ import polars as pl
 from fairprobe import plan as planning
 from fairprobe.data import Source
 from fairprobe.engines import Engine, open_engine
-from fairprobe.engines.checkpoints import Checkpoint, resolve
+from fairprobe.engines.checkpoints import RECORDED, Checkpoint, Served, resolve
 from fairprobe.errors import BadExpectation, FairprobeError, NoCheckpoint
 from fairprobe.expressions import Expectation, Metric, Question, Terms
 from fairprobe.metrics import Look, Role
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer", Generated, Chosen)
 
-RECORDED = "recorded:"
 CHUNK_SECONDS = 2.0
 """Answers are kept on disk at least this often while a checkpoint is asked."""
 
@@ -103,7 +102,7 @@ class Session:
         self.seconds = {"plan": 0.0, "ask": 0.0, "judge": 0.0}
         self.by_tests = Counts()
         self._samples: dict[tuple[Task, Role], Samples] = {}
-        self._checkpoints: dict[Role, Checkpoint] = {}
+        self._checkpoints: dict[Role, Checkpoint | Served] = {}
         self._engines: dict[Role, Engine] = {}
         self._responses: dict[Role, dict[Request, Response]] = {"model": {}, "baseline": {}}
         self._requests: dict[Task, list[tuple[Request, ...]]] = {}
@@ -212,7 +211,7 @@ class Session:
         self.by_tests.add(self.ask(Plan(wanted=len(requests), requests={role: tuple(dict.fromkeys(requests))})))
         return [self._responses[role].get(request, Failed("not answered")) for request in requests]
 
-    def checkpoint(self, role: Role) -> Checkpoint:
+    def checkpoint(self, role: Role) -> Checkpoint | Served:
         """The checkpoint that plays a role. Raises `NoCheckpoint` where none is named or found."""
         if role not in self._checkpoints:
             self._checkpoints[role] = resolve(

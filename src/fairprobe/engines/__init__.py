@@ -7,23 +7,41 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
-from fairprobe.engines.checkpoints import Checkpoint, resolve
+from fairprobe.engines.checkpoints import Checkpoint, Served, resolve
 from fairprobe.engines.tokens import Encoded
 from fairprobe.errors import EngineError
 from fairprobe.requests import DoesNotFit, Request, Response
 
-__all__ = ["Checkpoint", "Encoded", "Engine", "open_engine", "resolve"]
+__all__ = ["Checkpoint", "Encoded", "Engine", "Served", "open_engine", "resolve"]
 
 GROUP = "fairprobe.engines"
 DEFAULT = "transformers"
-EXTRAS = {"transformers": "transformers"}
+EXTRAS = {"openai": "openai", "transformers": "transformers", "vllm": "vllm"}
 """Our own engines and the extra of fairprobe that brings what each of them imports."""
 
 
 class Engine(Protocol):
     """What answers the requests put to one checkpoint."""
+
+    @property
+    def takes(self) -> Literal["tokens", "messages"]:
+        """Whether requests are put to it as token ids, or as messages that a server turns into tokens."""
+
+    @property
+    def loglikelihoods(self) -> bool:
+        """Whether it gives the log-likelihoods that `Choose` asks for."""
+
+    def refuses(self, kind: type[Request]) -> str | None:
+        """Why this checkpoint cannot answer requests of a kind, with the next step; None where it can."""
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """What was computed since it was opened: `prefill_tokens`, `output_tokens`, and what else it counts.
+
+        A beginning that requests share counts as often as it was computed.
+        """
 
     @property
     def numerics(self) -> str:
@@ -49,14 +67,22 @@ class Engine(Protocol):
 
 
 def open_engine(
-    name: str, checkpoint: Checkpoint, arguments: Mapping[str, str], template_arguments: Mapping[str, str]
+    name: str, checkpoint: Checkpoint | Served, arguments: Mapping[str, str], template_arguments: Mapping[str, str]
 ) -> Engine:
     """The engine called `name` for a checkpoint, with the `KEY=VALUE` arguments the user gave.
 
     Raises `EngineError` where there is no such engine, where what it imports is not installed, and where it does not
     know an argument.
     """
-    wanted = DEFAULT if name == "auto" else name
+    served = isinstance(checkpoint, Served)
+    wanted = ("openai" if served else DEFAULT) if name == "auto" else name
+    if served != (wanted == "openai"):
+        msg = (
+            f"{checkpoint.url} is a server, which the engine 'openai' asks; the engine named is {wanted!r}"
+            if isinstance(checkpoint, Served)
+            else f"the engine 'openai' asks servers: name {checkpoint.name} as openai:NAME@URL, or another engine"
+        )
+        raise EngineError(msg)
     opener = _load(_found(wanted))
     engine: Engine = opener.open(checkpoint, arguments, template_arguments)
     return engine

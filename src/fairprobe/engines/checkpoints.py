@@ -29,10 +29,8 @@ WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 DOWNLOADED = (*CONFIG_FILES, *TOKENIZER_FILES, "model*.safetensors", INDEX, ADAPTER_CONFIG, ADAPTER_WEIGHTS)
 CODE_FILES = ("*.py",)
-SCHEMES = {
-    "openai": "servers are asked by the engine 'openai', which comes later; name a folder or a hub id",
-    "recorded": "recorded answers are read by Recorded tasks and have no weights to load",
-}
+RECORDED = "recorded:"
+SERVED = re.compile(r"openai:(?P<name>[^@\s]+)@(?P<url>https?://\S+)")
 HUB_ID = re.compile(r"(?P<id>[\w.-]+(?:/[\w.-]+)?)(?:@(?P<revision>[^@\s]+))?")
 SETTLED = 2.0
 """Seconds after which a file's time stamp tells a later change from the one that was hashed."""
@@ -69,8 +67,27 @@ class Checkpoint:
         return hashlib.sha256(str(template).encode()).hexdigest() if template else None
 
 
-def resolve(spec: str, role: str, arguments: Mapping[str, str] | None = None, cache: Path | None = None) -> Checkpoint:
-    """The checkpoint that `spec` names: a folder, or a hub id with an optional `@revision`.
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A checkpoint behind a server's address: its content is not known, only what it is called there.
+
+    `url` is the API's base (`http://127.0.0.1:8000/v1`), without a slash at its end and without a key.
+    """
+
+    role: str
+    name: str
+    url: str
+
+    @property
+    def fingerprint(self) -> str:
+        """The sha256 of name and address; what else the server says of itself is in its engine's numerics."""
+        return hashlib.sha256(f"{self.name}@{self.url}".encode()).hexdigest()
+
+
+def resolve(
+    spec: str, role: str, arguments: Mapping[str, str] | None = None, cache: Path | None = None
+) -> Checkpoint | Served:
+    """The checkpoint that `spec` names: a folder, a hub id with an optional `@revision`, or `openai:NAME@URL`.
 
     A folder (or hub id) may be an adapter that names its base. Of the engine's `arguments` three count: `adapter`, a
     folder or hub id put on the *model*, never on its baseline; `revision`, for hub ids without one; and
@@ -80,6 +97,8 @@ def resolve(spec: str, role: str, arguments: Mapping[str, str] | None = None, ca
     they are and cannot be used.
     """
     arguments = arguments or {}
+    if spec.startswith("openai:"):
+        return _served(spec, role)
     patterns = DOWNLOADED + (CODE_FILES if arguments.get("trust_remote_code", "").lower() == "true" else ())
     place = _find(spec, arguments.get("revision"), patterns)
     named = arguments.get("adapter") if role == "model" else None
@@ -99,6 +118,14 @@ def resolve(spec: str, role: str, arguments: Mapping[str, str] | None = None, ca
     return Checkpoint(role, name, base.path, place.revision, _fingerprint(files, cache), adapter)
 
 
+def _served(spec: str, role: str) -> Served:
+    said = SERVED.fullmatch(spec)
+    if said is None:
+        msg = f"a server is named openai:NAME@URL, as in openai:my-model@http://127.0.0.1:8000/v1; this is {spec!r}"
+        raise NoCheckpoint(msg)
+    return Served(role, said["name"], said["url"].rstrip("/"))
+
+
 @dataclass(frozen=True, slots=True)
 class _Place:
     name: str
@@ -110,9 +137,8 @@ def _find(spec: str, revision: str | None, patterns: tuple[str, ...]) -> _Place:
     if not spec.strip():
         msg = "a checkpoint is named by a folder or a hub id; the name given is empty"
         raise NoCheckpoint(msg)
-    scheme, colon, _ = spec.partition(":")
-    if colon and scheme in SCHEMES:
-        msg = f"{spec}: {SCHEMES[scheme]}"
+    if spec.startswith(RECORDED):
+        msg = f"{spec}: recorded answers are read by Recorded tasks and have no weights to load"
         raise EngineError(msg)
     folder = Path(spec).expanduser()
     if folder.is_dir():

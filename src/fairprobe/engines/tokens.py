@@ -12,17 +12,24 @@ import hashlib
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from fairprobe.engines.checkpoints import first_line
 from fairprobe.errors import EngineError
-from fairprobe.requests import Choose, DoesNotFit, Generate, Prompt, Request
+from fairprobe.requests import Choose, DoesNotFit, Embed, Generate, Generated, Prompt, Rate, Request, Unfinished
 
 Ids = tuple[int, ...]
 FAR = 10**9
 """A tokenizer's `model_max_length` above this says that it knows none."""
+REASONING = (
+    ("<think>", "</think>"),
+    ("<|channel|>analysis<|message|>", "<|channel|>final<|message|>"),
+    ("[THINK]", "[/THINK]"),
+    ("<reasoning>", "</reasoning>"),
+)
+"""What begins a model's reasoning, and what ends it: what follows is the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +37,27 @@ class Encoded:
     """The token ids of a prompt and of each option after it, the beginning-of-text token included in the prompt.
 
     `chat` says whether the chat template was applied; `moved` how many tokens of the prompt's own encoding went to
-    the continuations since an option merges with them.
+    the continuations since an option merges with them; `reasoning` whether the prompt has begun a reasoning that the
+    model is to end.
     """
 
     prompt: Ids
     continuations: tuple[Ids, ...] = ()
     chat: bool = False
     moved: int = 0
+    reasoning: bool = False
+
+
+class Said(NamedTuple):
+    """What a model wrote: its reasoning, and its answer, which is None where the reasoning did not end."""
+
+    reasoning: str | None
+    text: str | None
+
+
+def cut(text: str, stop: Sequence[str]) -> int | None:
+    """Where the first stop text in a text begins; None where there is none."""
+    return min((text.index(end) for end in stop if end in text), default=None)
 
 
 class Tokens:
@@ -46,7 +67,7 @@ class Tokens:
         self.path = path
         self.template_arguments = {key: _value(text) for key, text in template_arguments.items()}
         self._tokenizer = _load(path, trust_remote_code)
-        self._lead = self._leading()
+        self._lead, self._trail = self._around()
         self._template = self._chat_template()
 
     @property
@@ -79,7 +100,7 @@ class Tokens:
             dressed = [(request, *self.dress(request)) for request in requests]
             ids = self._ids([text for _, prompt, joint, _ in dressed for text in (prompt, *joint)])
         return [
-            _fitted(request, _split(request, ids[prompt], [ids[text] for text in joint], chat), context_length)
+            _fitted(request, self._encoded(request, ids[prompt], [ids[text] for text in joint], chat), context_length)
             for request, prompt, joint, chat in dressed
         ]
 
@@ -88,12 +109,19 @@ class Tokens:
 
         Plain: the system text and messages with a blank line between them, then the prefix after a space. Chat: the
         template with its generation prompt, then the prefix as it is. An option follows a space, except at the very
-        beginning of a chat answer or after a chat prefix that ends in white space.
+        beginning of a chat answer or after a chat prefix that ends in white space. An answer to rate is the last
+        message of a chat, and follows a space elsewhere; a text to embed is plain unless chat is asked for.
         """
         _check(request)
         prompt = request.prompt
+        if isinstance(request, Embed) and prompt.format == "auto":
+            prompt = replace(prompt, format="plain")
         chat = self._is_chat(prompt)
-        text = self._chat(prompt) if chat else _plain(prompt)
+        answer = request.answer if isinstance(request, Rate) else None
+        if not chat:
+            text = _plain(prompt if answer is None else replace(prompt, prefix=prompt.prefix + answer))
+        else:
+            text = self._chat(prompt, answer, begin=isinstance(request, (Choose, Generate)))
         options = request.options if isinstance(request, Choose) else ()
         bare = chat and (not prompt.prefix or prompt.prefix[-1].isspace())
         return text, [text + ("" if bare else " ") + option for option in options], chat
@@ -102,17 +130,66 @@ class Tokens:
         """The text of generated tokens, special ones left out."""
         return str(self._tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
 
+    @property
+    def reasons(self) -> bool:
+        """Whether the chat template knows of a reasoning: what a model writes first is then not its answer."""
+        return self._template is not None and any(end in self._template for _, end in REASONING)
+
+    def said(self, ids: Sequence[int], encoded: Encoded) -> Said:
+        """What generated tokens say: the reasoning, where there is one, and the answer, where it has begun."""
+        if not (encoded.chat and self.reasons):
+            return Said(None, self.text(ids))
+        whole = str(self._tokenizer.decode(list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False))
+        for begin, end in REASONING:
+            if end in whole:
+                reasoning, _, answer = whole.partition(end)
+                return Said(self._bare(reasoning.replace(begin, "")).strip(), self._bare(answer).lstrip())
+            if whole.lstrip().startswith(begin):
+                return Said(self._bare(whole.replace(begin, "")).strip(), None)
+        text = self.text(ids)
+        return Said(text.strip(), None) if encoded.reasoning else Said(None, text)
+
+    def generated(self, request: Generate, encoded: Encoded, ids: Sequence[int], ended: bool) -> Generated | Unfinished:
+        """Generated tokens as a response, without the text from the first stop on; `ended` where the last is an end."""
+        counts = (len(encoded.prompt), len(ids))
+        said = self.said(ids[:-1] if ended else ids, encoded)
+        if said.text is None:
+            return Unfinished(said.reasoning or "", *counts)
+        end = cut(said.text, request.stop)
+        text = said.text if end is None else said.text[:end]
+        return Generated(text, ended or end is not None, encoded.chat, *counts, reasoning=said.reasoning)
+
+    def _bare(self, text: str) -> str:
+        for special in self._tokenizer.all_special_tokens:
+            text = text.replace(special, "")
+        return text
+
+    def _encoded(self, request: Request, prompt: Ids, joint: Sequence[Ids], chat: bool) -> Encoded:
+        if isinstance(request, (Rate, Embed)):
+            whole = prompt if chat or prompt[len(prompt) - len(self._trail) :] == self._trail else prompt + self._trail
+            return Encoded(whole, chat=chat)
+        split = _split(request, prompt, joint, chat)
+        return replace(split, reasoning=True) if chat and self.reasons and self._opened(split.prompt) else split
+
+    def _opened(self, prompt: Ids) -> bool:
+        """Whether the last thing a prompt says is that the reasoning begins."""
+        tail = str(self._tokenizer.decode(prompt[-16:], skip_special_tokens=False)).rstrip()
+        return any(tail.endswith(begin) for begin, _ in REASONING)
+
     def _is_chat(self, prompt: Prompt) -> bool:
         if prompt.format == "chat" and not self._template:
             msg = f"{self.path} has no chat template, and the prompt asks for format='chat'; use 'auto' or 'plain'"
             raise EngineError(msg)
         return prompt.format != "plain" and self._template is not None
 
-    def _chat(self, prompt: Prompt) -> str:
+    def _chat(self, prompt: Prompt, answer: str | None, *, begin: bool) -> str:
+        """The messages in the chat template; where `begin`, with what makes the model begin its answer."""
         messages = [{"role": role, "content": text} for role, text in _messages(prompt)]
+        if answer is not None:
+            messages.append({"role": "assistant", "content": prompt.prefix + answer})
         try:
             text = self._tokenizer.apply_chat_template(
-                messages, tokenize=False, add_generation_prompt=True, **self.template_arguments
+                messages, tokenize=False, add_generation_prompt=begin, **self.template_arguments
             )
         except Exception as error:  # whatever a template raises
             roles = ", ".join(role for role, _ in _messages(prompt))
@@ -123,7 +200,7 @@ class Tokens:
             if role != "assistant" and content.strip() not in text:
                 msg = f"the chat template of {self.path} leaves out or changes the {role} message {content!r:.60}"
                 raise EngineError(msg)
-        return f"{text}{prompt.prefix}"
+        return f"{text}{prompt.prefix}" if begin else str(text)
 
     def _ids(self, texts: Sequence[str]) -> dict[str, Ids]:
         """Each text's tokens, with what the tokenizer's own encoding puts before a text exactly once."""
@@ -141,13 +218,14 @@ class Tokens:
             for text, ids in zip(distinct, tuples, strict=True)
         }
 
-    def _leading(self) -> Ids:
-        """What the tokenizer's own encoding puts before a text: its BOS, or nothing. What it appends is left out."""
+    def _around(self) -> tuple[Ids, Ids]:
+        """What the tokenizer's own encoding puts before a text and after it: its BOS, its EOS, or nothing."""
         with quiet():
             bare = self._tokenizer("a", add_special_tokens=False)["input_ids"]
             own = self._tokenizer("a")["input_ids"]
         starts = (start for start in range(len(own)) if bare and own[start : start + len(bare)] == bare)
-        return tuple(own[: next(starts, 0)])
+        start = next(starts, 0)
+        return tuple(own[:start]), tuple(own[start + len(bare) :])
 
     def _chat_template(self) -> str | None:
         if not getattr(self._tokenizer, "chat_template", None):
@@ -247,6 +325,6 @@ def _shared(one: Ids, other: Ids) -> int:
 
 
 def _fitted(request: Request, encoded: Encoded, limit: int | None) -> Encoded | DoesNotFit:
-    answer = max(map(len, encoded.continuations)) if isinstance(request, Choose) else request.max_tokens
-    tokens = len(encoded.prompt) + answer
+    written = request.max_tokens if isinstance(request, Generate) else 0
+    tokens = len(encoded.prompt) + max(map(len, encoded.continuations), default=written)
     return encoded if limit is None or tokens <= limit else DoesNotFit(tokens, limit)

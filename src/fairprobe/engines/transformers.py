@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import torch
 
@@ -123,6 +123,13 @@ class TransformersEngine:
         self._encoded: dict[Request, Encoded | DoesNotFit] = {}
         self._counts: Counter[str] = Counter()
         self._network: Network | None = None
+
+    takes: Literal["tokens"] = "tokens"
+    loglikelihoods = True
+
+    def refuses(self, kind: type[Request]) -> str | None:
+        """Why this checkpoint cannot answer requests of a kind; None where it can."""
+        return None if kind in {Choose, Generate} else f"{kind.__name__} is not answered yet"
 
     # read when a request is first encoded: a run whose answers are all stored needs neither
 
@@ -255,7 +262,7 @@ def _length(item: tuple[Request, Encoded]) -> int:
     request, encoded = item
     if isinstance(request, Choose):
         return len(encoded.prompt) + max(map(len, encoded.continuations))
-    return len(encoded.prompt) + min(request.max_tokens, LONG_ANSWER)
+    return len(encoded.prompt) + (min(request.max_tokens, LONG_ANSWER) if isinstance(request, Generate) else 0)
 
 
 def _rows(encoded: Encoded) -> int:

@@ -14,6 +14,7 @@ import pytest
 from rich.console import Console
 
 from fairprobe import report
+from fairprobe.engines.checkpoints import RECORDED
 from fairprobe.errors import FairprobeError
 from fairprobe.expressions import Expectation
 from fairprobe.metrics import Role
@@ -21,7 +22,7 @@ from fairprobe.plan import Plan
 from fairprobe.pytest_plugin import options
 from fairprobe.pytest_plugin.folder import report_folder
 from fairprobe.pytest_plugin.workers import is_worker
-from fairprobe.session import RECORDED, Counts, Model, Session, Settings
+from fairprobe.session import Counts, Model, Session, Settings
 from fairprobe.verdict import Defaults
 
 Found = TypeVar("Found")
