@@ -20,7 +20,7 @@ from pathlib import Path
 
 from fairprobe.errors import EngineError, NoCheckpoint
 
-CONFIG_FILES = ("config.json", "generation_config.json")
+CONFIG_FILES = ("config.json", "generation_config.json", "1_Pooling/config.json")
 TOKENIZER_FILES = (
     "added_tokens.json", "chat_template*", "additional_chat_templates/*.jinja", "merges.txt", "*.model",
     "special_tokens_map.json", "tekken.json", "*.tiktoken", "tokenizer*", "vocab*",
@@ -272,7 +272,7 @@ def _has_tokenizer(folder: Path) -> bool:
 
 
 def _matching(folder: Path, patterns: tuple[str, ...]) -> Iterator[tuple[str, Path]]:
-    for path in sorted([*folder.glob("*"), *folder.glob("additional_chat_templates/*")]):
+    for path in sorted([*folder.glob("*"), *folder.glob("additional_chat_templates/*"), *folder.glob("1_Pooling/*")]):
         name = path.relative_to(folder).as_posix()
         deep = "/" in name
         if path.is_file() and any(fnmatch(name, pattern) for pattern in patterns if deep == ("/" in pattern)):

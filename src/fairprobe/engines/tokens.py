@@ -94,13 +94,20 @@ class Tokens:
         """
         return self.encode_all([request], context_length)[0]
 
-    def encode_all(self, requests: Sequence[Request], context_length: int | None) -> list[Encoded | DoesNotFit]:
-        """The same for many requests, in their order; every distinct text is tokenised once."""
+    def encode_all(
+        self, requests: Sequence[Request], context_length: int | None, room: int = 0
+    ) -> list[Encoded | DoesNotFit]:
+        """The same for many requests, in their order; every distinct text is tokenised once.
+
+        `room` is how many tokens more must fit after a prompt of which nothing is written.
+        """
         with quiet():
             dressed = [(request, *self.dress(request)) for request in requests]
             ids = self._ids([text for _, prompt, joint, _ in dressed for text in (prompt, *joint)])
         return [
-            _fitted(request, self._encoded(request, ids[prompt], [ids[text] for text in joint], chat), context_length)
+            _fitted(
+                request, self._encoded(request, ids[prompt], [ids[text] for text in joint], chat), context_length, room
+            )
             for request, prompt, joint, chat in dressed
         ]
 
@@ -303,7 +310,7 @@ def _check(request: Request) -> None:
 
 def _split(request: Request, prompt: Ids, joint: Sequence[Ids], chat: bool) -> Encoded:
     """The boundary all options share: the prompt's end, or the first token on which one of them differs from it."""
-    boundary = min([len(prompt), *(_shared(prompt, ids) for ids in joint)])
+    boundary = min([len(prompt), *(shared(prompt, ids) for ids in joint)])
     if not boundary:
         msg = f"the prompt {request.prompt.text!r:.60} has no token before the answer; a model needs at least one"
         raise EngineError(msg)
@@ -315,16 +322,17 @@ def _split(request: Request, prompt: Ids, joint: Sequence[Ids], chat: bool) -> E
     return Encoded(prompt[:boundary], continuations, chat, len(prompt) - boundary)
 
 
-def _shared(one: Ids, other: Ids) -> int:
+def shared(one: Ids, other: Ids) -> int:
     """How many tokens two sequences begin with alike."""
-    if other[: len(one)] == one:
-        return len(one)
-    return next(
-        (index for index, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
-    )
+    low, high = 0, min(len(one), len(other))
+    # by halving: a slice is compared at once, a token costs a step of the interpreter
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if one[low:middle] == other[low:middle] else (low, middle - 1)
+    return low
 
 
-def _fitted(request: Request, encoded: Encoded, limit: int | None) -> Encoded | DoesNotFit:
-    written = request.max_tokens if isinstance(request, Generate) else 0
-    tokens = len(encoded.prompt) + max(map(len, encoded.continuations), default=written)
+def _fitted(request: Request, encoded: Encoded, limit: int | None, room: int) -> Encoded | DoesNotFit:
+    written = request.max_tokens if isinstance(request, Generate) else room
+    tokens = len(encoded.prompt) + max(map(len, encoded.continuations), default=0) + written
     return encoded if limit is None or tokens <= limit else DoesNotFit(tokens, limit)

@@ -1,0 +1,104 @@
+"""What engines of checkpoints on this machine share: configuration, tokenizer, context, and what can be asked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from importlib.metadata import version
+from typing import Any, Literal
+
+from fairprobe.engines.checkpoints import Checkpoint, first_line
+from fairprobe.engines.tokens import Encoded, Tokens, quiet
+from fairprobe.errors import EngineError
+from fairprobe.requests import Choose, DoesNotFit, Embed, Generate, Rate, Request
+
+CLASSIFIERS = ("ForSequenceClassification",)
+ENCODERS = ("ForMaskedLM", "Model")
+"""How the architectures end that give hidden states and write no text; those of language models end in LMHeadModel."""
+WRITERS = ("LMHeadModel",)
+
+
+class Local:
+    """A checkpoint's requests as tokens; its configuration and tokenizer are read when a request is first encoded.
+
+    A run whose answers are all stored needs neither.
+    """
+
+    takes: Literal["tokens"] = "tokens"
+    loglikelihoods = True
+    room = 0
+    """How many tokens an engine must be able to write after a prompt of which nothing is written."""
+
+    def __init__(
+        self, checkpoint: Checkpoint, arguments: Mapping[str, str], template_arguments: Mapping[str, str]
+    ) -> None:
+        self.checkpoint = checkpoint
+        self.trusts = arguments.get("trust_remote_code", "").lower() == "true"
+        if arguments.get("adapter") and checkpoint.role == "model" and not checkpoint.adapter:
+            msg = f"{checkpoint.name} has no adapter={arguments['adapter']}: give the arguments to `resolve` as well"
+            raise EngineError(msg)
+        self.arguments = dict(arguments)
+        self.template_arguments = dict(template_arguments)
+        self._encoded: dict[Request, Encoded | DoesNotFit] = {}
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        """The tokenizer, and the requests' way through it."""
+        return Tokens(self.checkpoint.tokenizer, self.template_arguments, trust_remote_code=self.trusts)
+
+    @cached_property
+    def config(self) -> Any:
+        """The model's configuration."""
+        from transformers import AutoConfig
+
+        try:
+            with quiet():
+                return AutoConfig.from_pretrained(
+                    str(self.checkpoint.path), local_files_only=True, trust_remote_code=self.trusts
+                )
+        except Exception as error:  # a bad file or an unknown architecture: each raises its own
+            raise unusable(self.checkpoint, error) from error
+
+    @property
+    def context_length(self) -> int | None:
+        """The most tokens of prompt and answer together; the tokenizer's word counts where the model states none."""
+        length = getattr(self.config.get_text_config(), "max_position_embeddings", None)
+        return int(length) if length and length > 0 else self.tokens.limit
+
+    def encode(self, request: Request) -> Encoded | DoesNotFit:
+        """The tokens of a request, or that they do not fit; each distinct request is encoded once."""
+        return self.encode_all([request])[0]
+
+    def encode_all(self, requests: Sequence[Request]) -> list[Encoded | DoesNotFit]:
+        """The tokens of many requests, in their order."""
+        new = [request for request in dict.fromkeys(requests) if request not in self._encoded]
+        self._encoded.update(zip(new, self.tokens.encode_all(new, self.context_length, self.room), strict=True))
+        return [self._encoded[request] for request in requests]
+
+    def refuses(self, kind: type[Request]) -> str | None:
+        """Why this checkpoint cannot answer requests of a kind; None where it can."""
+        named: Sequence[str] = self.config.architectures or ()
+        if any(name.endswith(CLASSIFIERS) for name in named):
+            able: set[type[Request]] = {Rate}
+        elif named and all(name.endswith(ENCODERS) and not name.endswith(WRITERS) for name in named):
+            able = {Embed}
+        else:
+            able = {Choose, Generate, Embed}
+        if kind in able:
+            return None
+        what = {Rate: "is no classifier and gives no reward", Embed: "is a classifier and gives no vectors"}
+        return f"{self.checkpoint.name} ({', '.join(named)}) {what.get(kind, 'writes no text and weighs none')}"
+
+
+def numerics(engine: str, rules: int, **said: Any) -> str:
+    """What else than the checkpoint's content changes the numbers, as one line of JSON."""
+    return json.dumps({"engine": engine, "rules": rules, **said}, sort_keys=True)
+
+
+def unusable(checkpoint: Checkpoint, error: Exception) -> EngineError:
+    """That transformers cannot load a checkpoint, with what it says of the reason."""
+    step = "; if you trust its code, say trust_remote_code=true" if "custom code" in str(error) else ""
+    return EngineError(
+        f"transformers {version('transformers')} cannot load {checkpoint.path}: {first_line(error)}{step}"
+    )
