@@ -28,7 +28,7 @@ TEMPLATE = (
 FAMILIES: dict[str, dict[str, object]] = {
     "llama": {"num_key_value_heads": 2},
     # a short window, capped logits, tied weights: each has made an engine go wrong
-    "gemma2": {"num_key_value_heads": 2, "head_dim": 12, "sliding_window": 8, "final_logit_softcapping": 5.0},
+    "gemma2": {"num_key_value_heads": 2, "head_dim": 32, "sliding_window": 8, "final_logit_softcapping": 5.0},
     "mistral": {"num_key_value_heads": 2, "sliding_window": 8},
     # learnt positions, which end where the context does
     "gpt2": {"n_inner": 96},
@@ -77,7 +77,7 @@ def make_checkpoint(
     tokenizer = make_tokenizer(chat=chat, bos=bos, eos=eos)
     shape = {
         "vocab_size": len(tokenizer),
-        "hidden_size": 48,
+        "hidden_size": 128,  # heads of 32, the smallest that every engine has a kernel for
         "intermediate_size": 96,
         "num_hidden_layers": 2,
         "num_attention_heads": 4,

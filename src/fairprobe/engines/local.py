@@ -13,6 +13,10 @@ from fairprobe.engines.tokens import Encoded, Tokens, quiet
 from fairprobe.errors import EngineError
 from fairprobe.requests import Choose, DoesNotFit, Embed, Generate, Rate, Request
 
+DTYPES = {
+    "auto": "auto", "bf16": "bfloat16", "bfloat16": "bfloat16", "float16": "float16", "float32": "float32",
+    "fp16": "float16", "fp32": "float32",
+}  # fmt: skip
 CLASSIFIERS = ("ForSequenceClassification",)
 ENCODERS = ("ForMaskedLM", "Model")
 """How the architectures end that give hidden states and write no text; those of language models end in LMHeadModel."""
@@ -59,6 +63,22 @@ class Local:
                 )
         except Exception as error:  # a bad file or an unknown architecture: each raises its own
             raise unusable(self.checkpoint, error) from error
+
+    @cached_property
+    def device(self) -> str:
+        """Where the model runs: as set, else on a GPU where there is one."""
+        import torch
+
+        return self.arguments.get("device") or ("cuda" if torch.cuda.is_available() else "cpu")
+
+    @cached_property
+    def dtype(self) -> str:
+        """The weights' dtype: as set, else float32 on a CPU, else the checkpoint's own."""
+        said = self.arguments.get("dtype", "float32" if self.device.startswith("cpu") else "auto")
+        if said not in DTYPES:
+            msg = f"dtype is one of {', '.join(sorted(DTYPES))}; it is {said!r}"
+            raise EngineError(msg)
+        return DTYPES[said] if said != "auto" else str(self.config.dtype or "auto").removeprefix("torch.")
 
     @property
     def context_length(self) -> int | None:

@@ -11,7 +11,6 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from importlib.metadata import version
 from typing import Any
 
@@ -19,7 +18,7 @@ import torch
 
 from fairprobe.engines import choosing, pooling, writing
 from fairprobe.engines.checkpoints import Checkpoint, first_line
-from fairprobe.engines.local import Local, numerics, unusable
+from fairprobe.engines.local import DTYPES, Local, numerics, unusable
 from fairprobe.engines.network import COUNTED, Network, Pooling
 from fairprobe.engines.tokens import Encoded, Tokens, quiet
 from fairprobe.errors import EngineError
@@ -27,10 +26,6 @@ from fairprobe.requests import Choose, DoesNotFit, Embed, Generate, Rate, Reques
 
 RULES = 2
 """Raised when how a request is tokenised or scored changes, so that the store asks again."""
-DTYPES = {
-    "auto": "auto", "bf16": "bfloat16", "bfloat16": "bfloat16", "float16": "float16", "float32": "float32",
-    "fp16": "float16", "fp32": "float32",
-}  # fmt: skip
 BATCH_TOKENS = {"cpu": 1024, "other": 16384}
 CLASSES = {
     Choose: "AutoModelForCausalLM", Generate: "AutoModelForCausalLM", Rate: "AutoModelForSequenceClassification",
@@ -144,17 +139,6 @@ class TransformersEngine(Local):
     def loaded(self) -> bool:
         """Whether the weights are in memory."""
         return self._network is not None
-
-    @cached_property
-    def device(self) -> str:
-        """Where the model runs; with `device_map` where it would begin."""
-        return self.settings.device or ("cuda" if torch.cuda.is_available() else "cpu")
-
-    @cached_property
-    def dtype(self) -> str:
-        """The weights' dtype: as set, else float32 on a CPU, else the checkpoint's own."""
-        chosen = self.settings.dtype or ("float32" if self.device.startswith("cpu") else "auto")
-        return chosen if chosen != "auto" else str(self.config.dtype or "auto").removeprefix("torch.")
 
     def answers(self, requests: Sequence[Request]) -> Iterator[tuple[Request, Response]]:
         """Each distinct request with its response, batch by batch; what does not fit comes first and loads nothing."""
