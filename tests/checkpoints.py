@@ -7,7 +7,14 @@ from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
 
 SENTENCES = (
     "The river ran past the mill and under the old stone bridge.",
@@ -27,6 +34,7 @@ TEMPLATE = (
 )
 FAMILIES: dict[str, dict[str, object]] = {
     "llama": {"num_key_value_heads": 2},
+    "qwen2": {"num_key_value_heads": 2},
     # a short window, capped logits, tied weights: each has made an engine go wrong
     "gemma2": {"num_key_value_heads": 2, "head_dim": 32, "sliding_window": 8, "final_logit_softcapping": 5.0},
     "mistral": {"num_key_value_heads": 2, "sliding_window": 8},
@@ -95,6 +103,19 @@ def make_checkpoint(
         model.generation_config.eos_token_id = [1, SPECIAL.index("<|end|>")]
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+    return folder
+
+
+def make_classifier(folder: Path, base: Path, *, labels: int, seed: int = 2) -> Path:
+    """Write a classifier over the body of the checkpoint in `base`, with seeded random weights for its labels."""
+    config = AutoConfig.from_pretrained(base, num_labels=labels)
+    config.pad_token_id = 1
+    with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
+        warnings.simplefilter("ignore")
+        torch.manual_seed(seed)
+        model = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
+    model.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(base).save_pretrained(folder)
     return folder
 
 

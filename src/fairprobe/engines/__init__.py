@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 from typing import Any, Literal, Protocol
 
 from fairprobe.engines.checkpoints import Checkpoint, Served, resolve
@@ -17,7 +18,6 @@ from fairprobe.requests import DoesNotFit, Request, Response
 __all__ = ["Checkpoint", "Encoded", "Engine", "Served", "open_engine", "resolve"]
 
 GROUP = "fairprobe.engines"
-DEFAULT = "transformers"
 EXTRAS = {"openai": "openai", "transformers": "transformers", "vllm": "vllm"}
 """Our own engines and the extra of fairprobe that brings what each of them imports."""
 
@@ -75,7 +75,7 @@ def open_engine(
     know an argument.
     """
     served = isinstance(checkpoint, Served)
-    wanted = ("openai" if served else DEFAULT) if name == "auto" else name
+    wanted = _default(served) if name == "auto" else name
     if served != (wanted == "openai"):
         msg = (
             f"{checkpoint.url} is a server, which the engine 'openai' asks; the engine named is {wanted!r}"
@@ -86,6 +86,15 @@ def open_engine(
     opener = _load(_found(wanted))
     engine: Engine = opener.open(checkpoint, arguments, template_arguments)
     return engine
+
+
+def _default(served: bool) -> str:
+    """The engine for a server, for a GPU on which vLLM can run, or for any machine."""
+    if served or find_spec("vllm") is None:
+        return "openai" if served else "transformers"
+    import torch
+
+    return "vllm" if torch.cuda.is_available() else "transformers"
 
 
 def _found(name: str) -> EntryPoint:
