@@ -32,7 +32,7 @@ from fairprobe.requests import (
     Request,
     Response,
 )
-from fairprobe.store import Store
+from fairprobe.store import Origin, Store
 from fairprobe.tasks import Outcomes, Recorded, Samples, Task
 from fairprobe.verdict import Defaults, Verdict, judge
 
@@ -307,13 +307,14 @@ class Session:
             self._requests[task] = task.requests(samples)
         return self._requests[task]
 
-    def _key(self, role: Role) -> str:
-        return f"{self.checkpoint(role).fingerprint}\n{self.engine(role).numerics}"
+    def _origin(self, role: Role) -> Origin:
+        checkpoint = self.checkpoint(role)
+        return Origin(checkpoint.name, checkpoint.fingerprint, self.engine(role).numerics)
 
     def _lacking(self, role: Role, requests: Iterable[Request]) -> list[Request]:
         had = self._responses[role]
         unknown = [request for request in requests if request not in had]
-        had.update(self.store.read(self._key(role), unknown))
+        had.update(self.store.read(self._origin(role), unknown))
         return [request for request in unknown if request not in had]
 
     def _ask(self, role: Role, requests: Sequence[Request], counts: Counts) -> None:
@@ -322,7 +323,7 @@ class Session:
             counts.cached += len(requests)
             return
         # another worker or run may be asking the same: wait for it, then read what it wrote
-        with self.store.alone(self.checkpoint(role).fingerprint):
+        with self.store.alone(self._origin(role)):
             lacking = self._lacking(role, requests)
             counts.cached += len(requests) - len(lacking)
             engine = self.engine(role)
@@ -360,7 +361,7 @@ class Session:
             if not isinstance(response, (Failed, DoesNotFit)):
                 counts.prompt_tokens += response.prompt_tokens
                 counts.output_tokens += response.output_tokens if isinstance(response, Generated) else 0
-        self.store.write(self._key(role), chunk)
+        self.store.write(self._origin(role), chunk)
 
 
 class Model:
