@@ -113,7 +113,7 @@ def test_a_prompt_is_filled_from_its_row():
 
 def test_a_prompt_may_be_a_function_to_text_or_messages():
     as_text = Generation(CLUES, lambda row: row["clue"].upper(), target="word", name="clues")
-    assert next(as_text.prompts(as_text.read())).content == "IT SWIMS."
+    assert as_text.prompts(as_text.read())[0].content == "IT SWIMS."
     as_chat = Generation(
         CLUES,
         lambda row: [{"role": "user", "content": row["clue"]}, ("assistant", "Hm.")],
@@ -123,7 +123,7 @@ def test_a_prompt_may_be_a_function_to_text_or_messages():
         prefix="It is",
         format="chat",
     )
-    assert next(as_chat.prompts(as_chat.read())) == Prompt(
+    assert as_chat.prompts(as_chat.read())[0] == Prompt(
         (("user", "It swims."), ("assistant", "Hm.")), "Guess.", "It is", "chat"
     )
 
