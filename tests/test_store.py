@@ -296,6 +296,7 @@ def test_a_disk_that_can_only_be_read_still_answers(small_disk):
     Store(small_disk).write(ORIGIN, ANSWERS)
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
     assert Store(small_disk).read(ORIGIN, ANSWERS) == ANSWERS
+    assert [kept.origin for kept in Store(small_disk).kept()] == [ORIGIN]
     assert "cannot be used: attempt to write a readonly database" in refusal(Store(small_disk).write, ORIGIN, ANSWERS)
 
 

@@ -75,6 +75,11 @@ class Store:
         self.folder = folder
         self.path = folder / "answers.sqlite"
 
+    @property
+    def size(self) -> int:
+        """The bytes that it takes on the disk."""
+        return self.path.stat().st_size if self.path.exists() else 0
+
     def read(self, origin: Origin, requests: Iterable[Request]) -> dict[Request, Response]:
         """The answers that are there, of those asked for; one that cannot be understood counts as not there."""
         if not self.path.exists():
@@ -122,7 +127,7 @@ class Store:
 
     def prune(self, origins: Collection[Origin]) -> int:
         """Remove every answer of these origins, and say how many bytes of the disk that freed."""
-        before = self.path.stat().st_size
+        before = self.size
         named = [(origin.fingerprint, origin.numerics) for origin in origins]
         of_it = "(SELECT id FROM origins WHERE fingerprint = ? AND numerics = ?)"
         with self._open(writes=True) as database:
@@ -130,7 +135,7 @@ class Store:
                 database.executemany(f"DELETE FROM answers WHERE origin = {of_it}", named)
                 database.executemany(f"DELETE FROM origins WHERE id = {of_it}", named)
             database.execute("VACUUM")
-        return before - self.path.stat().st_size
+        return before - self.size
 
     @contextmanager
     def alone(self, origin: Origin) -> Iterator[None]:
