@@ -45,7 +45,7 @@ def power(suite: Annotated[list[str], typer.Argument(help="Folders or modules, a
 
 @store.callback(invoke_without_command=True)
 def show(context: typer.Context, folder: Folder = None) -> None:
-    """Which checkpoints' answers are kept, and how to remove them: fairprobe store, fairprobe store prune."""
+    """Whose answers are kept. To remove some: fairprobe store prune."""
     context.obj = folder
     if context.invoked_subcommand is None:
         with _opened(folder) as held:
