@@ -29,7 +29,7 @@ from fairprobe.metrics import Role
 from fairprobe.requests import Chosen, Request
 from fairprobe.session import Session, Settings
 
-SAMPLES, REPEATS, LEAST = 20_000, 3, 20_000
+SAMPLES, REPEATS, LEAST = 20_000, 5, 20_000
 """Samples, rounds, and requests a second that plan, ask and judge together reach at least."""
 ENOUGH = "A river rises in the hills and runs down to the sea; on its way it passes "
 ANSWER = Chosen((-0.5, -1.5, -2.5, -3.5), (1, 1, 1, 1), 60, 0.9)
