@@ -18,7 +18,7 @@ from fairprobe import (
     mean,
     scorers,
 )
-from fairprobe.requests import Choose, Chosen, DoesNotFit, Failed, Generate, Generated, Prompt
+from fairprobe.requests import Choose, Chosen, DoesNotFit, Failed, Generate, Generated, Prompt, Unfinished
 
 CLUES = [
     {"riddle": 1, "dialect": "en_us", "clue": "It swims.", "word": "otter"},
@@ -253,6 +253,7 @@ def test_a_written_choice_names_one_option(text, status, score):
 
 @pytest.mark.parametrize(("response", "status", "score"), [
     (None, "missing", None), (Failed("no"), "error", None), (DoesNotFit(300, 256), "truncated", 0.0),
+    (Unfinished("Hm, otter", 5, 9), "truncated", 0.0),
 ])  # fmt: skip
 def test_what_was_not_chosen_has_its_status(response, status, score):
     task = choice(ANIMALS[:1])
@@ -344,6 +345,7 @@ def test_an_answer_is_compared_with_its_target():
     (None, "missing", None),
     (Failed("out of memory"), "error", None),
     (DoesNotFit(300, 256), "truncated", 0.0),
+    (Unfinished("Hm, otter", 5, 9), "truncated", 0.0),
 ])  # fmt: skip
 def test_an_answer_has_a_status(response, status, score):
     outcomes = written(response)

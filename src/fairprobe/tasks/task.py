@@ -16,7 +16,7 @@ import polars as pl
 
 from fairprobe import data
 from fairprobe.errors import BadData
-from fairprobe.requests import DoesNotFit, Failed, Format, Message, Prompt, Request, Response
+from fairprobe.requests import DoesNotFit, Failed, Format, Message, Prompt, Request, Response, Unfinished
 from fairprobe.scorers import UNSCORED
 
 Row = Mapping[str, Any]
@@ -291,8 +291,8 @@ def unanswered(response: Response | None) -> str | None:
         return "missing"
     if isinstance(response, Failed):
         return "error"
-    # it was not asked, so there is nothing to score: it stands as it is, at 0, and the truncation guard counts it
-    return "truncated" if isinstance(response, DoesNotFit) else None
+    # no answer began, so there is nothing to score: it stands as it is, at 0, and the truncation guard counts it
+    return "truncated" if isinstance(response, (DoesNotFit, Unfinished)) else None
 
 
 def _message(given: Mapping[str, str] | Message) -> Message:
