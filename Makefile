@@ -40,9 +40,10 @@ lint: $(VENV)/.dev ## style, floors, types
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 
-bench: $(VENV)/.test ## what fairprobe costs, as counts and ratios
+bench: $(VENV)/.test ## what fairprobe costs, as counts, ratios and requests a second
 	$(RUN) benchmarks/plugin_cost.py
 	$(RUN) benchmarks/verdict_cost.py
+	$(RUN) benchmarks/pipeline.py
 	$(RUN) examples/demo/train.py
 	$(RUN) benchmarks/requests.py
 

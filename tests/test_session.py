@@ -10,6 +10,7 @@ from checkpoints import make_checkpoint
 from fairprobe import (
     BadData,
     BadExpectation,
+    EngineError,
     FairprobeError,
     Generation,
     Model,
@@ -23,7 +24,7 @@ from fairprobe import (
     valid_rate,
 )
 from fairprobe.plan import Plan
-from fairprobe.requests import Failed, Generate, Prompt
+from fairprobe.requests import Choose, Failed, Generate, Prompt
 from fairprobe.session import Counts, Session, Settings
 from fairprobe.verdict import Defaults
 
@@ -76,6 +77,8 @@ def test_it_asks_once_and_a_second_session_asks_nothing(session):
         prompt_tokens=counts.prompt_tokens, output_tokens=counts.output_tokens,
     )  # fmt: skip
     encoded = first.engine("model").encode_all(first.plan(claims).requests["model"])
+    assert counts.prompt_tokens == first.engine("model").counts["prefill_tokens"]
+    assert counts.output_tokens == first.engine("model").counts["output_tokens"]
     assert 0 < counts.prompt_tokens <= sum(len(each.prompt) + sum(map(len, each.continuations)) for each in encoded)
     assert 8 <= counts.output_tokens <= 24
     assert asked(first, *claims) == Counts(wanted=24, distinct=16, cached=16)
@@ -136,8 +139,11 @@ def test_what_does_not_fit_is_counted_and_truncated(session):
     assert (counts.distinct, counts.asked, counts.too_long, counts.cached) == (2, 1, 1, 0)
     assert run.look(task, "model").status.tolist() == ["ok", "truncated"]
     assert run.look(task, "model").scores["exact_match"].tolist()[1] == 0.0
+    [lock] = run.store.folder.glob("*.lock")
+    lock.unlink()
     again = asked(session(), accuracy(task) > 0.1)
     assert (again.asked, again.too_long, again.cached) == (0, 1, 1)
+    assert not lock.exists(), "nothing was left to ask, so a folder that can only be read is enough"
 
 
 @pytest.mark.parametrize("stopped", [KeyboardInterrupt, MemoryError])
@@ -154,10 +160,54 @@ def test_an_interrupted_engine_keeps_what_it_said(session, stopped):
             yield answer
 
     engine.answers = interrupted
+    counts = Counts()
     with pytest.raises(stopped):
-        asked(run, claim)
+        run.ask(run.plan([claim]), counts)
+    assert (counts.cached, counts.asked) == (0, 3)
+    assert counts.prompt_tokens == engine.counts["prefill_tokens"] > 0
     counts = asked(session(), claim)
     assert (counts.cached, counts.asked) == (3, 5)
+
+
+def test_what_it_computed_is_told_role_by_role(session, checkpoints_folder):
+    run = session(baseline=str(checkpoints_folder / "chat"))
+    assert run.describe_engine() == {}
+    first = asked(run, accuracy(LETTERS) > 0.1)
+    both = asked(run, accuracy(LETTERS).change() > -0.5)
+    told = run.describe_engine()["counts"]
+    assert told["model"]["prefill_tokens"] == first.prompt_tokens > 0
+    assert told["baseline"]["prefill_tokens"] == both.prompt_tokens > 0
+
+
+def refusing(run, role, kind):
+    run.engine(role).refuses = lambda asked: "it gives no log-likelihoods" if asked is kind else None
+
+
+def test_what_a_checkpoint_refuses_is_known_before_any_is_asked(session, checkpoints_folder):
+    run = session(baseline=str(checkpoints_folder / "chat"))
+    refusing(run, "baseline", Choose)
+    plan = run.plan([accuracy(LETTERS).change() > 0])
+    with pytest.raises(EngineError, match=r"^it gives no log-likelihoods$"):
+        run.ask(plan)
+    assert run.engine("model").counts["forward_calls"] == 0
+    with pytest.raises(EngineError, match="it gives no log-likelihoods"):
+        Model(run, "baseline").loglikelihood("Which?", ["cow", "honey"])
+    assert Model(run, "baseline").generate(["It swims."], max_tokens=1)
+
+
+def test_a_claim_that_the_checkpoint_cannot_answer_is_told_with_its_reason(session):
+    run = session()
+    refusing(run, "model", Choose)
+    assert run.unanswerable(accuracy(LETTERS) > 0.5) == "that the model cannot answer: it gives no log-likelihoods"
+    assert run.unanswerable((accuracy(CLUES) > 0.5).guard(accuracy(LETTERS) > 0.5)) is not None
+    assert run.unanswerable(accuracy(CLUES) > 0.5) is None
+
+
+def test_what_is_wrong_with_a_checkpoint_or_a_task_is_no_refusal(session):
+    assert session("nowhere").unanswerable(accuracy(CLUES) > 0.5) is None
+    assert session(engine="nobody's").unanswerable(accuracy(CLUES) > 0.5) is None
+    assert session().unanswerable(accuracy(CLUES).change() > 0) is None
+    assert session().unanswerable(accuracy(Generation("nowhere.jsonl", "{clue}", target="word")) > 0.5) is None
 
 
 def test_what_failed_is_missing_from_the_verdict_and_asked_again(session):

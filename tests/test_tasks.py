@@ -18,7 +18,7 @@ from fairprobe import (
     mean,
     scorers,
 )
-from fairprobe.requests import Choose, Chosen, DoesNotFit, Failed, Generate, Generated, Prompt
+from fairprobe.requests import Choose, Chosen, DoesNotFit, Failed, Generate, Generated, Prompt, Unfinished
 
 CLUES = [
     {"riddle": 1, "dialect": "en_us", "clue": "It swims.", "word": "otter"},
@@ -113,7 +113,7 @@ def test_a_prompt_is_filled_from_its_row():
 
 def test_a_prompt_may_be_a_function_to_text_or_messages():
     as_text = Generation(CLUES, lambda row: row["clue"].upper(), target="word", name="clues")
-    assert next(as_text.prompts(as_text.read())).content == "IT SWIMS."
+    assert as_text.prompts(as_text.read())[0].content == "IT SWIMS."
     as_chat = Generation(
         CLUES,
         lambda row: [{"role": "user", "content": row["clue"]}, ("assistant", "Hm.")],
@@ -123,7 +123,7 @@ def test_a_prompt_may_be_a_function_to_text_or_messages():
         prefix="It is",
         format="chat",
     )
-    assert next(as_chat.prompts(as_chat.read())) == Prompt(
+    assert as_chat.prompts(as_chat.read())[0] == Prompt(
         (("user", "It swims."), ("assistant", "Hm.")), "Guess.", "It is", "chat"
     )
 
@@ -253,6 +253,7 @@ def test_a_written_choice_names_one_option(text, status, score):
 
 @pytest.mark.parametrize(("response", "status", "score"), [
     (None, "missing", None), (Failed("no"), "error", None), (DoesNotFit(300, 256), "truncated", 0.0),
+    (Unfinished("Hm, otter", 5, 9), "truncated", 0.0),
 ])  # fmt: skip
 def test_what_was_not_chosen_has_its_status(response, status, score):
     task = choice(ANIMALS[:1])
@@ -344,6 +345,7 @@ def test_an_answer_is_compared_with_its_target():
     (None, "missing", None),
     (Failed("out of memory"), "error", None),
     (DoesNotFit(300, 256), "truncated", 0.0),
+    (Unfinished("Hm, otter", 5, 9), "truncated", 0.0),
 ])  # fmt: skip
 def test_an_answer_has_a_status(response, status, score):
     outcomes = written(response)

@@ -1,23 +1,35 @@
-"""The command line beside pytest: what there is to know of suites without asking a checkpoint."""
+"""The command line beside pytest: what there is to know of suites and of kept answers without asking a checkpoint."""
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
-from typing import Annotated
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from fairprobe.errors import FairprobeError
+
+if TYPE_CHECKING:
+    from fairprobe.store import Kept, Store
+
+DAY = 24 * 60 * 60
+LEAST_PREFIX = 6
+"""Characters of a fingerprint that are enough to name a checkpoint."""
 
 app = typer.Typer(
     help="fairprobe: expectations of how a checkpoint treats groups. Suites are run by pytest.",
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
 )  # fmt: skip
+store = typer.Typer(rich_markup_mode=None)
+app.add_typer(store, name="store")
 
-
-@app.callback()
-def _commands() -> None:
-    # with one command alone typer would take its name away
-    pass
+Folder = Annotated[Path | None, typer.Option("--store", help="What --fairprobe-store names; default: .fairprobe/store")]
 
 
 @app.command(context_settings={"ignore_unknown_options": True})
@@ -29,3 +41,97 @@ def power(suite: Annotated[list[str], typer.Argument(help="Folders or modules, a
     # a process of its own: pytest wants to be the first that imports its plugins
     command = [sys.executable, "-m", "pytest", "--fairprobe-power", "--no-header", *suite]
     raise typer.Exit(subprocess.run(command, check=False).returncode)
+
+
+@store.callback(invoke_without_command=True)
+def show(context: typer.Context, folder: Folder = None) -> None:
+    """Whose answers are kept. To remove some: fairprobe store prune."""
+    context.obj = folder
+    if context.invoked_subcommand is None:
+        with _opened(folder) as held:
+            kept = held.kept()
+            typer.echo(f"{held.path}, {_size(held.size)}" if kept else f"nothing is kept in {held.path}")
+            _table(kept)
+
+
+@store.command()
+def prune(
+    context: typer.Context,
+    older_than: Annotated[
+        float | None, typer.Option(metavar="DAYS", min=0, help="To which nothing was added for so many days.")
+    ] = None,
+    checkpoint: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of this name, or whose fingerprint begins so.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All that are kept.")] = False,
+    folder: Folder = None,
+) -> None:
+    """Remove kept answers: those of one checkpoint, old ones, or all. What is removed is asked again when it is needed.
+
+    With both --older-than and --checkpoint it is that checkpoint's old ones.
+    """
+    if everything == (older_than is not None or checkpoint is not None):
+        msg = "choose what to remove: --older-than=DAYS, --checkpoint=NAME or both, or --all alone"
+        raise typer.BadParameter(msg)
+    with _opened(folder or context.obj) as held:
+        removed = [
+            kept
+            for kept in held.kept()
+            if (older_than is None or kept.last < time.time() - older_than * DAY)
+            and (checkpoint is None or _is_named(kept, checkpoint))
+        ]
+        freed = held.prune([kept.origin for kept in removed]) if removed else 0
+        typer.echo(f"{'removed' if removed else 'nothing to remove'} from {held.path}, {_size(freed)} freed")
+        _table(removed)
+
+
+@contextmanager
+def _opened(folder: Path | None) -> Iterator[Store]:
+    """The store, to work with; what is wrong with it ends the command."""
+    from fairprobe.store import Store
+
+    try:
+        yield Store(folder or Path(".fairprobe/store"))
+    except FairprobeError as error:
+        typer.echo(error, err=True)
+        raise typer.Exit(1) from error
+
+
+def _is_named(kept: Kept, name: str) -> bool:
+    print_ = kept.origin.fingerprint
+    return name == kept.origin.name or (len(name) >= LEAST_PREFIX and print_.startswith(name))
+
+
+def _table(kept: Sequence[Kept]) -> None:
+    """A row for each origin, under a heading; nothing where there is none."""
+    rows = [("checkpoint", "fingerprint", "engine", "answers", "last written"), *map(_row, kept)] if kept else []
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for name, print_, engine, answers, last in rows:
+        typer.echo(f"  {name:{widths[0]}}  {print_:{widths[1]}}  {engine:{widths[2]}}  {answers:>{widths[3]}}  {last}")
+
+
+def _row(kept: Kept) -> tuple[str, ...]:
+    written = time.strftime("%Y-%m-%d %H:%M", time.localtime(kept.last))
+    return kept.origin.name, kept.origin.fingerprint[:12], _engine(kept.origin.numerics), f"{kept.answers:,}", written
+
+
+def _engine(numerics: str) -> str:
+    """Engine and dtype, of an engine that says them as ours do; else its own line."""
+    try:
+        said = json.loads(numerics)
+        return " ".join(str(said[name]) for name in ("engine", "dtype") if name in said)
+    except (ValueError, TypeError):
+        return numerics[:30]
+
+
+def _size(count: float) -> str:
+    """A number of bytes as people read it.
+
+    >>> _size(999), _size(12_345_678)
+    ('999 B', '12.3 MB')
+    """
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} GB"

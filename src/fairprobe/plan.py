@@ -6,8 +6,10 @@ requests are asked once, however many expectations, groups or tasks want them.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 import numpy as np
 import polars as pl
@@ -45,13 +47,12 @@ class Plan:
 def plan(expectations: Iterable[Expectation], asked: Mapping[Task, Sequence[tuple[Request, ...]]]) -> Plan:
     """The plan of these expectations, given what each task that asks would ask about its samples."""
     expectations = tuple(expectations)
-    wanted = 0
+    times = Counter(need for expectation in expectations for need in needs(expectation) if need[0] in asked)
+    each = {task: list(chain.from_iterable(requests)) for task, requests in asked.items()}
+    wanted = sum(count * len(each[task]) for (task, _), count in times.items())
     distinct: dict[Role, dict[Request, None]] = {}
-    for expectation in expectations:
-        for task, role in needs(expectation):
-            for requests in asked.get(task, ()):
-                wanted += len(requests)
-                distinct.setdefault(role, {}).update(dict.fromkeys(requests))
+    for task, role in times:
+        distinct.setdefault(role, {}).update(dict.fromkeys(each[task]))
     ordered = {
         role: tuple(sorted(requests, key=_by_prefix)) for role, requests in sorted(distinct.items(), reverse=True)
     }

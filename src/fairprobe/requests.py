@@ -29,13 +29,13 @@ class Prompt:
     @property
     def text(self) -> str:
         """The prompt as a person reads it, without a chat template."""
-        parts = [("system", self.system)] if self.system else []
-        if isinstance(self.content, str):
-            parts += [("", self.content)]
-        else:
-            parts += list(self.content)
-        body = "\n".join(f"{role}: {text}" if role else str(text) for role, text in parts)
-        return f"{body}\n{self.prefix}" if self.prefix else body
+        said = (
+            self.content
+            if isinstance(self.content, str)
+            else "\n".join(f"{role}: {text}" if role else str(text) for role, text in self.content)
+        )
+        before, after = f"system: {self.system}\n" if self.system else "", f"\n{self.prefix}" if self.prefix else ""
+        return f"{before}{said}{after}"
 
 
 @dataclass(frozen=True, slots=True)

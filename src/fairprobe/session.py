@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,7 +15,7 @@ from fairprobe import plan as planning
 from fairprobe.data import Source
 from fairprobe.engines import Engine, open_engine
 from fairprobe.engines.checkpoints import RECORDED, Checkpoint, Served, resolve
-from fairprobe.errors import BadExpectation, FairprobeError, NoCheckpoint
+from fairprobe.errors import BadExpectation, EngineError, FairprobeError, NoCheckpoint
 from fairprobe.expressions import Expectation, Metric, Question, Terms
 from fairprobe.metrics import Look, Role
 from fairprobe.plan import Plan
@@ -32,7 +33,7 @@ from fairprobe.requests import (
     Request,
     Response,
 )
-from fairprobe.store import Store
+from fairprobe.store import Origin, Store
 from fairprobe.tasks import Outcomes, Recorded, Samples, Task
 from fairprobe.verdict import Defaults, Verdict, judge
 
@@ -104,6 +105,7 @@ class Session:
         self._samples: dict[tuple[Task, Role], Samples] = {}
         self._checkpoints: dict[Role, Checkpoint | Served] = {}
         self._engines: dict[Role, Engine] = {}
+        self._refusals: dict[tuple[Role, type[Request]], str | None] = {}
         self._responses: dict[Role, dict[Request, Response]] = {"model": {}, "baseline": {}}
         self._requests: dict[Task, list[tuple[Request, ...]]] = {}
         self._outcomes: dict[tuple[Task, Role], Outcomes] = {}
@@ -122,6 +124,8 @@ class Session:
                 name = self.settings.recorded(role)
                 if name is not None and not task.has(name, self.settings.data):
                     return f"without a recording of {name!r}"
+            elif self.settings.spec(role) is not None and (refusal := self._refusal(task, role)):
+                return f"that the {role} cannot answer: {refusal}"
         return None
 
     def check(self, expectation: Expectation) -> None:
@@ -199,6 +203,11 @@ class Session:
         counts = counts or Counts()
         counts.wanted, counts.distinct = plan.wanted, plan.distinct
         try:
+            # of no checkpoint before what the other refuses is known
+            for role, requests in plan.requests.items():
+                for kind in {type(request) for request in requests}:
+                    if refusal := self._refuses(role, kind):
+                        raise EngineError(refusal)
             for role, requests in plan.requests.items():
                 if requests:
                     self._ask(role, requests, counts)
@@ -229,8 +238,9 @@ class Session:
         return self._engines[role]
 
     def describe_engine(self) -> dict[str, Any]:
-        """What the engine says of itself; nothing where none was needed."""
-        return next((engine.describe() for engine in self._engines.values()), {})
+        """What the engine says of itself and what it computed for each role; nothing where none was needed."""
+        counts = {role: dict(engine.counts) for role, engine in self._engines.items()}
+        return next(({**engine.describe(), "counts": counts} for engine in self._engines.values()), {})
 
     def close(self) -> None:
         """Release every checkpoint."""
@@ -307,40 +317,68 @@ class Session:
             self._requests[task] = task.requests(samples)
         return self._requests[task]
 
-    def _key(self, role: Role) -> str:
-        return f"{self.checkpoint(role).fingerprint}\n{self.engine(role).numerics}"
+    def _origin(self, role: Role) -> Origin:
+        checkpoint = self.checkpoint(role)
+        return Origin(checkpoint.name, checkpoint.fingerprint, self.engine(role).numerics)
 
     def _lacking(self, role: Role, requests: Iterable[Request]) -> list[Request]:
         had = self._responses[role]
         unknown = [request for request in requests if request not in had]
-        had.update(self.store.read(self._key(role), unknown))
+        had.update(self.store.read(self._origin(role), unknown))
         return [request for request in unknown if request not in had]
 
+    def _refusal(self, task: Task, role: Role) -> str | None:
+        """Why a checkpoint cannot answer a task. What else is wrong with either is said where it is needed."""
+        with suppress(FairprobeError):
+            # a task asks about each sample in the same way
+            return next(filter(None, (self._refuses(role, type(each)) for each in self._wanted(task, role)[0])), None)
+        return None
+
+    def _refuses(self, role: Role, kind: type[Request]) -> str | None:
+        if (role, kind) not in self._refusals:
+            # a checkpoint that cannot be had is looked for once, not for every expectation
+            self._refusals[role, kind] = None
+            self._refusals[role, kind] = self.engine(role).refuses(kind)
+        return self._refusals[role, kind]
+
     def _ask(self, role: Role, requests: Sequence[Request], counts: Counts) -> None:
-        had = self._responses[role]
-        if not self._lacking(role, requests):
-            counts.cached += len(requests)
+        lacking = self._lacking(role, requests)
+        fitting = self._fitting(role, lacking)
+        counts.cached += len(requests) - len(lacking)
+        counts.too_long += len(lacking) - len(fitting)
+        if not fitting:
             return
         # another worker or run may be asking the same: wait for it, then read what it wrote
-        with self.store.alone(self.checkpoint(role).fingerprint):
-            lacking = self._lacking(role, requests)
-            counts.cached += len(requests) - len(lacking)
-            engine = self.engine(role)
-            encoded = zip(lacking, engine.encode_all(lacking), strict=True)
-            unfit = {request: fit for request, fit in encoded if isinstance(fit, DoesNotFit)}
-            had.update(unfit)
-            counts.too_long += len(unfit)
-            fitting = [request for request in lacking if request not in unfit]
-            if fitting:
-                self._ask_engine(role, engine, fitting, counts)
+        with self.store.alone(self._origin(role)):
+            lacking = self._lacking(role, fitting)
+            counts.cached += len(fitting) - len(lacking)
+            if lacking:
+                self._ask_engine(role, lacking, counts)
 
-    def _ask_engine(self, role: Role, engine: Engine, requests: Sequence[Request], counts: Counts) -> None:
+    def _fitting(self, role: Role, requests: Sequence[Request]) -> list[Request]:
+        """The requests that can be asked; that another does not fit is its response."""
+        if not requests:
+            return []
+        encoded = zip(requests, self.engine(role).encode_all(requests), strict=True)
+        unfit = {request: fit for request, fit in encoded if isinstance(fit, DoesNotFit)}
+        self._responses[role].update(unfit)
+        return [request for request in requests if request not in unfit]
+
+    def _ask_engine(self, role: Role, requests: Sequence[Request], counts: Counts) -> None:
+        engine, checkpoint = self.engine(role), self.checkpoint(role)
         for other in self._engines.keys() - {role}:
             self._engines[other].close()
         chunk: dict[Request, Response] = {}
-        kept = time.monotonic()
+        kept, before = time.monotonic(), dict(engine.counts)
+
+        def computed(what: str) -> int:
+            return engine.counts[what] - before[what]
+
         try:
-            with Progressing(f"asking the {role}", len(requests), self.console) as progress:
+            with Progressing(
+                f"asking the {role} {checkpoint.name}", len(requests), self.console,
+                lambda: computed("prefill_tokens") + computed("output_tokens"),
+            ) as progress:  # fmt: skip
                 for request, response in engine.answers(requests):
                     chunk[request] = response
                     progress.advance(1)
@@ -348,19 +386,17 @@ class Session:
                         self._keep(role, chunk, counts)
                         chunk, kept = {}, time.monotonic()
         finally:
-            # whatever stopped the engine, what it said is kept
+            # whatever stopped the engine, what it said is kept and what it computed is counted
+            counts.prompt_tokens += computed("prefill_tokens")
+            counts.output_tokens += computed("output_tokens")
             self._keep(role, chunk, counts)
 
     def _keep(self, role: Role, chunk: Mapping[Request, Response], counts: Counts) -> None:
         self._responses[role].update(chunk)
         # what was looked up before these answers came is no longer what is known
         self._outcomes = {key: held for key, held in self._outcomes.items() if key[1] != role}
-        for response in chunk.values():
-            counts.asked += 1
-            if not isinstance(response, (Failed, DoesNotFit)):
-                counts.prompt_tokens += response.prompt_tokens
-                counts.output_tokens += response.output_tokens if isinstance(response, Generated) else 0
-        self.store.write(self._key(role), chunk)
+        counts.asked += len(chunk)
+        self.store.write(self._origin(role), chunk)
 
 
 class Model:

@@ -44,6 +44,9 @@ def test_a_second_run_asks_nothing(pytester, asking_suite, tiny, results, outcom
     assert requests(results, "first") == (0, 48)
     assert requests(results, "second") == (48, 0)
     assert results("second")["requests"]["prompt_tokens"] == 0
+    computed = results("first")["engine"]["counts"]["model"]["prefill_tokens"]
+    assert computed == results("first")["requests"]["prompt_tokens"] > 0
+    assert results("second")["engine"]["counts"]["model"]["prefill_tokens"] == 0
     assert outcomes("first") == outcomes("second")
     assert (pytester.path / ".fairprobe/store/answers.sqlite").is_file()
 
@@ -148,3 +151,13 @@ def test_a_run_that_breaks_counts_what_it_asked(pytester, asking_suite, tiny, br
     asking_suite(GAP)
     pytester.runpytest_inprocess(f"--model={tiny}", "--fairprobe-report=first")
     assert requests(results, "first") == (0, 5)
+
+
+@pytest.mark.parametrize(("quiet", "said"), [((), 1), (("-q",), 0)], ids=["as always", "quietly"])
+def test_asking_that_takes_long_is_told_unless_quiet(pytester, asking_suite, tiny, monkeypatch, quiet, said):
+    monkeypatch.setattr("fairprobe.progress.PATIENCE", 0.0)
+    asking_suite(GAP)
+    done = pytester.runpytest_inprocess(f"--model={tiny}", *quiet)
+    told = [line for line in done.outlines if "asking the model plain: 24 of 24 requests and " in line]
+    assert len(told) == said
+    assert ("asking the model" in done.stdout.str()) is bool(said)

@@ -61,6 +61,22 @@ def test_a_selection_without_expectations_is_no_error(pytester, asking_suite):
     pytester.runpytest_inprocess("--model=recorded:any", "-k", "other").assert_outcomes(passed=1, deselected=1)
 
 
+def test_what_the_checkpoint_cannot_answer_is_left_out(pytester, asking_suite, tiny, outcomes, results, monkeypatch):
+    from fairprobe.engines.transformers import TransformersEngine
+    from fairprobe.requests import Choose
+
+    monkeypatch.setattr(TransformersEngine, "refuses", lambda _, kind: "no numbers" if kind is Choose else None)
+    asking_suite(BOTH[0], "test_chosen = accuracy(sums).by('level') > 0.1")
+    done = pytester.runpytest_inprocess(f"--model={tiny}")
+    done.assert_outcomes(passed=1, deselected=1)
+    done.stdout.fnmatch_lines([
+        "fairprobe: deselected 1 that the model cannot answer: no numbers",
+        "1 shown, 1 deselected. Partial, not complete: *",
+    ])  # fmt: skip
+    assert outcomes() == {"test_asked": "pass"}
+    assert results()["deselected"] == [{"reason": "that the model cannot answer: no numbers", "count": 1}]
+
+
 @pytest.fixture
 def recordings(pytester):
     """Recordings of the model `a` for two tasks, and of `b` for the first alone."""

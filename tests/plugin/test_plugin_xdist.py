@@ -25,6 +25,7 @@ def test_two_workers_ask_once_and_judge_alike(pytester, asking_suite, tiny, resu
     assert len(plan) == 1
     assert results("two")["requests"] == results("one")["requests"]
     assert results("two")["requests"]["asked"] == results("two")["requests"]["distinct"] == 72
+    assert results("two")["engine"]["counts"] == results("one")["engine"]["counts"]
     assert results("two")["complete"]
     assert outcomes("two") == outcomes("one")
     one, two = (

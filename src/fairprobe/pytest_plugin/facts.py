@@ -62,12 +62,23 @@ def merged(
         run["requests"] = {**run["requests"], name: sum(each["requests"][name] for each in facts)}
     run["requests"]["cached"] = min(each["requests"]["cached"] for each in facts)
     run["rounds"] = [entry for each in facts for entry in each["rounds"]]
-    run["engine"] = next((each["engine"] for each in facts if "version" in each["engine"]), first["engine"])
+    engines = [each["engine"] for each in facts]
+    run["engine"] = next((engine for engine in engines if "version" in engine), first["engine"])
+    run["engine"] = {**run["engine"], "counts": _added([engine.get("counts", {}) for engine in engines])}
     run["seconds"] = {name: max(each["seconds"][name] for each in facts) for name in first["seconds"]}
     judged = {entry["test"] for entry in entries}
     whole = all(each["complete"] for each in (first, *others)) and set(first["plan"]["tests"]) <= judged
     run["complete"] = whole and not interrupted and not any(entry["outcome"] == "error" for entry in entries)
     return run
+
+
+def _added(engines: Sequence[Mapping[str, Mapping[str, int]]]) -> dict[str, dict[str, int]]:
+    """What the engines of several workers computed for each role."""
+    total: dict[str, Counter[str]] = {}
+    for counts in engines:
+        for role, each in counts.items():
+            total.setdefault(role, Counter()).update(each)
+    return {role: dict(each) for role, each in total.items()}
 
 
 def _checkpoint(run: Run, role: Role) -> dict[str, Any] | None:

@@ -255,6 +255,7 @@ class _Writer:
 
 
 def _console(config: pytest.Config) -> Console | None:
-    if not config.pluginmanager.hasplugin("terminalreporter") or is_worker(config):
+    is_quiet = config.get_verbosity() < 0
+    if is_quiet or is_worker(config) or not config.pluginmanager.hasplugin("terminalreporter"):
         return None
     return Console(file=cast("IO[str]", _Writer(config)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -62,7 +62,8 @@ class MultipleChoice(Asking):
     def check(self, samples: Samples) -> None:
         """Raise where options or answers do not fit each other."""
         super().check(samples)
-        options, answers = self._options(samples), data.column(samples.frame, self.answer, repr(self)).to_list()
+        me = repr(self)
+        options, answers = self._options(samples), data.column(samples.frame, self.answer, me).to_list()
         for number, (texts, answer) in enumerate(zip(options, answers, strict=True), start=1):
             if len(texts) < 2 or len(texts) > len(LETTERS):
                 msg = f"{self!r}: row {number} has {len(texts)} options; a choice has between 2 and {len(LETTERS)}"
@@ -70,7 +71,7 @@ class MultipleChoice(Asking):
             if len(set(texts)) < len(texts):
                 msg = f"{self!r}: row {number} has the same option twice: {texts}"
                 raise BadData(msg)
-            _index(answer, texts, f"{self!r}: row {number}")
+            _index(answer, texts, f"{me}: row {number}")
         self._check_pairs(samples, options)
 
     def requests(self, samples: Samples) -> list[tuple[Request, ...]]:
@@ -85,7 +86,8 @@ class MultipleChoice(Asking):
         options = self._options(samples)
         answers = samples.frame[self.answer].to_list()
         chosen = [self._choice(response, texts) for (response,), texts in zip(responses, options, strict=True)]
-        right = [_index(answer, texts, repr(self)) for answer, texts in zip(answers, options, strict=True)]
+        me = repr(self)
+        right = [_index(answer, texts, me) for answer, texts in zip(answers, options, strict=True)]
         scores = [
             np.nan if status in {"error", "missing"} else float(choice == answer)
             for (choice, status), answer in zip(chosen, right, strict=True)
@@ -106,15 +108,15 @@ class MultipleChoice(Asking):
         """One over the number of options, averaged over the samples."""
         return float(np.mean([1 / len(texts) for texts in self._options(samples)]))
 
-    def prompts(self, samples: Samples) -> Any:
-        """The prompt of every sample, with its lettered options where letters are asked for."""
+    def _prompts(self, samples: Samples) -> Iterator[Prompt]:
+        # with lettered options where letters are asked for
         if not self._lettered:
-            yield from super().prompts(samples)
+            yield from super()._prompts(samples)
             return
-        placed = "options" in super()._fields()
+        placed = "options" in self._words
         for number, (row, texts) in enumerate(zip(samples.rows, self._options(samples), strict=True), start=1):
             listed = "\n".join(f"{letter}. {text}" for letter, text in zip(LETTERS, texts, strict=False))
-            content = self._content({**row, "options": listed}, number)
+            content = self._content({**row, "options": listed} if placed else row, number)
             text = content if placed else f"{content}\n{listed}\nAnswer:"
             yield Prompt(text, self.system, self.prefix, self.format)
 
@@ -123,10 +125,15 @@ class MultipleChoice(Asking):
         # a function writes its own prompt, letters included
         return self.scoring in {"letter", "generate"} and not callable(self.prompt)
 
-    def _fields(self) -> list[str]:
-        return [name for name in super()._fields() if not (self._lettered and name == "options")]
+    @property
+    def _fields(self) -> Sequence[str]:
+        return [name for name in self._words if not (self._lettered and name == "options")]
 
     def _options(self, samples: Samples) -> list[list[str]]:
+        """The texts of every sample's options."""
+        return samples.once((self, "options"), lambda: self._read_options(samples))
+
+    def _read_options(self, samples: Samples) -> list[list[str]]:
         if isinstance(self.options, str):
             values = data.column(samples.frame, self.options, f"{self!r} has its options in {self.options!r}, but it")
             if values.dtype.base_type().__name__ not in {"List", "Array"}:
@@ -135,20 +142,20 @@ class MultipleChoice(Asking):
                     f"{values.dtype}: {values[0]!r:.60}"
                 )
                 raise BadData(msg)
-            return [self._texts(texts or [], number) for number, texts in enumerate(values.to_list(), start=1)]
+            return [self._texts(row[self.options] or (), number) for number, row in enumerate(samples.rows, start=1)]
         columns = [name for name in self.options if name in samples.frame.columns]
         if not columns:
             return [list(self.options)] * len(samples)
         for name in self.options:
             data.column(samples.frame, name, f"{self!r} has an option in {name!r}, but it")
-        rows = samples.frame.select(columns).iter_rows()
-        return [self._texts(row, number) for number, row in enumerate(rows, start=1)]
+        given = ([row[name] for name in columns] for row in samples.rows)
+        return [self._texts(texts, number) for number, texts in enumerate(given, start=1)]
 
     def _texts(self, given: Sequence[Any], number: int) -> list[str]:
-        if any(option is None for option in given):
+        if None in given:
             msg = f"{self!r}: row {number} has an option without a value: {list(given)}"
             raise BadData(msg)
-        return [str(option) for option in given]
+        return list(map(str, given))
 
     def _check_pairs(self, samples: Samples, options: Sequence[Sequence[str]]) -> None:
         counts: dict[Any, int] = {}
@@ -173,20 +180,19 @@ class MultipleChoice(Asking):
         if lacking is not None:
             return None, lacking  # type: ignore[return-value]  # one of the statuses
         if isinstance(response, Chosen):
-            return int(np.argmax(self._weighed(response, texts))), "ok"
+            weighed = self._weighed(response, texts)
+            return weighed.index(max(weighed)), "ok"
         assert isinstance(response, Generated)
         if not response.text.strip():
             return None, "empty"
         named = _named(response.text, texts)
         return named, "unparsable" if named is None else "ok"
 
-    def _weighed(self, response: Chosen, texts: Sequence[str]) -> np.ndarray:
-        values = np.array(response.loglikelihoods)
-        if self.scoring == "text_mean":
-            return values / np.array(response.tokens)  # type: ignore[no-any-return]  # an array over an array
-        if self.scoring == "text_bytes":
-            return values / np.array([len(text.encode()) for text in texts])  # type: ignore[no-any-return]
-        return values
+    def _weighed(self, response: Chosen, texts: Sequence[str]) -> Sequence[float]:
+        if self.scoring not in {"text_mean", "text_bytes"}:
+            return response.loglikelihoods
+        sizes = response.tokens if self.scoring == "text_mean" else [len(text.encode()) for text in texts]
+        return [value / size for value, size in zip(response.loglikelihoods, sizes, strict=True)]
 
 
 def _index(answer: Any, texts: Sequence[str], where: str) -> int:

@@ -5,21 +5,22 @@ from __future__ import annotations
 import keyword
 import string
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import polars as pl
 
 from fairprobe import data
 from fairprobe.errors import BadData
-from fairprobe.requests import DoesNotFit, Failed, Format, Message, Prompt, Request, Response
+from fairprobe.requests import DoesNotFit, Failed, Format, Message, Prompt, Request, Response, Unfinished
 from fairprobe.scorers import UNSCORED
 
 Row = Mapping[str, Any]
+Made = TypeVar("Made")
 Prompter = str | Callable[[Row], str | Sequence[Mapping[str, str] | Message]]
 
 
@@ -43,6 +44,17 @@ class Samples:
     def rows(self) -> list[dict[str, Any]]:
         """The samples as dicts."""
         return self.frame.to_dicts()
+
+    def once(self, key: Hashable, make: Callable[[], Made]) -> Made:
+        """What a task makes of its rows, made when it is first needed: a large suite asks for it again and again."""
+        if key not in self._made:
+            self._made[key] = make()
+        made: Made = self._made[key]
+        return made
+
+    @cached_property
+    def _made(self) -> dict[Hashable, Any]:
+        return {}
 
     def take(self, index: np.ndarray) -> Samples:
         """These samples alone, in this order."""
@@ -221,17 +233,27 @@ class Asking(Task):
 
     def check(self, samples: Samples) -> None:
         """Raise `UnknownGroup` where the prompt names a column that there is not."""
-        for name in self._fields():
+        for name in self._fields:
             data.column(samples.frame, name, f"the prompt of {self!r} needs {{{name}}}, but it")
 
-    def prompts(self, samples: Samples) -> Iterator[Prompt]:
+    def prompts(self, samples: Samples) -> Sequence[Prompt]:
         """The prompt of every sample."""
+        return samples.once((self, "prompts"), lambda: list(self._prompts(samples)))
+
+    def _prompts(self, samples: Samples) -> Iterator[Prompt]:
         for number, row in enumerate(samples.rows, start=1):
             yield Prompt(self._content(row, number), self.system, self.prefix, self.format)
 
-    def _fields(self) -> list[str]:
+    @property
+    def _fields(self) -> Sequence[str]:
+        """The columns that the prompt needs."""
+        return self._words
+
+    @cached_property
+    def _words(self) -> Sequence[str]:
+        """What stands in the prompt's braces; read once, not for every row."""
         if callable(self.prompt):
-            return []
+            return ()
         try:
             names = [name for _, name, _, _ in string.Formatter().parse(self.prompt) if name is not None]
         except ValueError as error:
@@ -248,7 +270,7 @@ class Asking(Task):
     def _content(self, row: Row, number: int) -> str | tuple[Message, ...]:
         if callable(self.prompt):
             return self._called(self.prompt, row, number)
-        missing = [name for name in self._fields() if row.get(name) is None]
+        missing = [name for name in self._words if row.get(name) is None]
         if missing:
             msg = f"{self!r}: row {number} has no value in column {missing[0]!r}, which the prompt needs"
             raise BadData(msg)
@@ -269,8 +291,8 @@ def unanswered(response: Response | None) -> str | None:
         return "missing"
     if isinstance(response, Failed):
         return "error"
-    # it was not asked, so there is nothing to score: it stands as it is, at 0, and the truncation guard counts it
-    return "truncated" if isinstance(response, DoesNotFit) else None
+    # no answer began, so there is nothing to score: it stands as it is, at 0, and the truncation guard counts it
+    return "truncated" if isinstance(response, (DoesNotFit, Unfinished)) else None
 
 
 def _message(given: Mapping[str, str] | Message) -> Message:
