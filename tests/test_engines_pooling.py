@@ -49,21 +49,21 @@ def test_scores_are_raw_and_those_of_each_text_alone(folder, family, labels):
     found = dict(engine(path).answers(requests))
     for request, text in zip(requests, TEXTS, strict=True):
         assert isinstance(found[request], Rated)
-        assert found[request].scores == pytest.approx(scores(path, text), abs=1e-5)
+        assert found[request].scores == pytest.approx(scores(path, text), abs=5e-5)
 
 
 def test_an_answer_is_the_last_message_of_a_chat(folder, tiny):
     path = make_classifier(folder / "reward", tiny, labels=1)
     request = Rate(Prompt("What do bees make?", system="Be brief."), "honey")
     text = "<|system|>Be brief.<|end|><|user|>What do bees make?<|end|><|assistant|>honey<|end|>"
-    assert dict(engine(path).answers([request]))[request].scores == pytest.approx(scores(path, text), abs=1e-5)
+    assert dict(engine(path).answers([request]))[request].scores == pytest.approx(scores(path, text), abs=5e-5)
 
 
 def test_an_answer_follows_a_space_where_there_is_no_chat(folder, tiny):
     path = make_classifier(folder / "plain-reward", tiny, labels=1)
     request = Rate(Prompt("What do bees make?", format="plain"), "honey")
     alone = scores(path, "What do bees make? honey")
-    assert dict(engine(path).answers([request]))[request].scores == pytest.approx(alone, abs=1e-5)
+    assert dict(engine(path).answers([request]))[request].scores == pytest.approx(alone, abs=5e-5)
 
 
 @pytest.mark.parametrize("pooling", ["last", "mean", "cls"])
@@ -80,7 +80,7 @@ def test_a_vector_is_pooled_as_the_checkpoint_says(tiny, tmp_path, pooling):
             hidden = model(torch.tensor([tokenizer(text)["input_ids"]])).last_hidden_state[0]
         pooled = {"last": hidden[-1], "mean": hidden.mean(0), "cls": hidden[0]}[pooling]
         assert isinstance(found[request], Embedded)
-        assert found[request].vector == pytest.approx(torch.nn.functional.normalize(pooled, dim=0).tolist(), abs=1e-5)
+        assert found[request].vector == pytest.approx(torch.nn.functional.normalize(pooled, dim=0).tolist(), abs=5e-5)
 
 
 def test_how_a_vector_is_pooled_is_part_of_the_content(tiny, tmp_path):

@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -141,14 +142,12 @@ def test_an_engine_ends_with_the_run_that_started_it(tiny):
             os.kill(child, 0)
         except ProcessLookupError:
             return
-        import time
-
         time.sleep(0.1)
     pytest.fail("the engine outlived the run")
 
 
 def test_an_argument_that_vllm_does_not_know_is_named(tiny):
-    with pytest.raises(EngineError, match="vLLM cannot be used for tiny: .*colour"):
+    with pytest.raises(EngineError, match=r"vLLM cannot be used for tiny: .*colour"):
         answer("vllm", tiny, LETTERS, colour="red")
 
 

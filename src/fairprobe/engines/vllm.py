@@ -221,6 +221,8 @@ class VllmEngine(Local):
             "runner": "pooling" if pools else "generate",
             "convert": runner if pools else "none",
             "generation_config": "vllm",
+            # on a CPU this is a share of the machine's memory, which others use as well
+            **({"gpu_memory_utilization": 0.4} if self.device == "cpu" else {}),
             # all positions of a step are weighed over the whole vocabulary at once where prompts are read
             "max_num_batched_tokens": max(2048, length),
             **adapted,
