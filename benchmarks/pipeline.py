@@ -49,8 +49,8 @@ class NullEngine:
     def encode_all(self, requests: Sequence[Request]) -> list[Encoded]:
         return [Encoded((1,))] * len(requests)
 
-    def answers(self, requests: Sequence[Request]) -> Iterator[tuple[Request, Chosen]]:
-        return ((request, ANSWER) for request in requests)
+    def answers(self, requests: Sequence[Request]) -> Iterator[dict[Request, Chosen]]:
+        yield dict.fromkeys(requests, ANSWER)
 
     def describe(self) -> dict[str, Any]:
         return {"name": "null"}

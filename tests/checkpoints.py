@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -15,6 +16,9 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerFast,
 )
+
+from fairprobe.engines import Engine
+from fairprobe.requests import Request, Response
 
 SENTENCES = (
     "The river ran past the mill and under the old stone bridge.",
@@ -132,6 +136,11 @@ def make_adapter(folder: Path, base: Path, *, seed: int = 1) -> Path:
         )
         model.save_pretrained(folder)
     return folder
+
+
+def answered(engine: Engine, requests: Sequence[Request]) -> dict[Request, Response]:
+    """Everything that an engine answers to requests."""
+    return {request: response for chunk in engine.answers(requests) for request, response in chunk.items()}
 
 
 def reference(folder: Path, **options: object) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:

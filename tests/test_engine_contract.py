@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from checkpoints import make_checkpoint, reference
+from checkpoints import answered, make_checkpoint, reference
 from fairprobe.engines import open_engine, resolve
 from fairprobe.requests import Choose, Chosen, DoesNotFit, Embed, Embedded, Generate, Generated, Prompt
 
@@ -53,7 +53,7 @@ def _asked(engine):
     requests = [*TEXTS, *CHATS, *LETTERS, *WRITTEN, *ANSWERED, *STOPPED, *DRAWN, *TOO_LONG]
     if engine.refuses(Embed) is None and engine.describe()["name"] != "openai":
         requests += EMBEDDED
-    answers = list(engine.answers(requests + requests))
+    answers = [pair for chunk in engine.answers(requests + requests) for pair in chunk.items()]
     return SimpleNamespace(engine=engine, requests=requests, pairs=answers, answers=dict(answers))
 
 
@@ -125,12 +125,12 @@ def test_a_stop_text_ends_an_answer_and_is_not_in_it(asked):
 
 def test_draws_differ_and_are_the_same_when_asked_again(asked):
     assert len({asked.answers[request].text for request in DRAWN}) == len(DRAWN)
-    again = dict(asked.engine.answers(DRAWN[::-1]))
+    again = answered(asked.engine, DRAWN[::-1])
     assert [again[request].text for request in DRAWN] == [asked.answers[request].text for request in DRAWN]
 
 
 def test_company_and_order_change_no_number(asked):
-    for request, found in asked.engine.answers([LETTERS[2], TEXTS[1], WRITTEN[0]]):
+    for request, found in answered(asked.engine, [LETTERS[2], TEXTS[1], WRITTEN[0]]).items():
         if isinstance(found, Chosen):
             assert found.loglikelihoods == pytest.approx(asked.answers[request].loglikelihoods, abs=1e-4)
         else:
@@ -183,6 +183,6 @@ def test_what_was_computed_is_counted(asked):
 def test_a_closed_engine_answers_again(asked):
     asked.engine.close()
     asked.engine.close()
-    again = dict(asked.engine.answers(LETTERS[:1]))
+    again = answered(asked.engine, LETTERS[:1])
     assert again[LETTERS[0]].loglikelihoods == pytest.approx(asked.answers[LETTERS[0]].loglikelihoods, abs=1e-4)
     asked.engine.close()

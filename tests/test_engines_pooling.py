@@ -9,7 +9,7 @@ import pytest
 import torch
 from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
-from checkpoints import make_checkpoint, make_classifier
+from checkpoints import answered, make_checkpoint, make_classifier
 from fairprobe.engines import open_engine, resolve
 from fairprobe.errors import EngineError
 from fairprobe.requests import Choose, Embed, Embedded, Generate, Prompt, Rate, Rated
@@ -46,7 +46,7 @@ def test_scores_are_raw_and_those_of_each_text_alone(folder, family, labels):
     base = make_checkpoint(folder / f"base-{family}-{labels}", family=family)
     path = make_classifier(folder / f"{family}-{labels}", base, labels=labels)
     requests = [Rate(Prompt(text)) for text in TEXTS]
-    found = dict(engine(path).answers(requests))
+    found = answered(engine(path), requests)
     for request, text in zip(requests, TEXTS, strict=True):
         assert isinstance(found[request], Rated)
         assert found[request].scores == pytest.approx(scores(path, text), abs=5e-5)
@@ -56,14 +56,14 @@ def test_an_answer_is_the_last_message_of_a_chat(folder, tiny):
     path = make_classifier(folder / "reward", tiny, labels=1)
     request = Rate(Prompt("What do bees make?", system="Be brief."), "honey")
     text = "<|system|>Be brief.<|end|><|user|>What do bees make?<|end|><|assistant|>honey<|end|>"
-    assert dict(engine(path).answers([request]))[request].scores == pytest.approx(scores(path, text), abs=5e-5)
+    assert answered(engine(path), [request])[request].scores == pytest.approx(scores(path, text), abs=5e-5)
 
 
 def test_an_answer_follows_a_space_where_there_is_no_chat(folder, tiny):
     path = make_classifier(folder / "plain-reward", tiny, labels=1)
     request = Rate(Prompt("What do bees make?", format="plain"), "honey")
     alone = scores(path, "What do bees make? honey")
-    assert dict(engine(path).answers([request]))[request].scores == pytest.approx(alone, abs=5e-5)
+    assert answered(engine(path), [request])[request].scores == pytest.approx(alone, abs=5e-5)
 
 
 @pytest.mark.parametrize("pooling", ["last", "mean", "cls"])
@@ -74,7 +74,7 @@ def test_a_vector_is_pooled_as_the_checkpoint_says(tiny, tmp_path, pooling):
         modes = {f"pooling_mode_{each}_token{'s' * (each == 'mean')}": each == pooling for each in ("cls", "mean")}
         (path / "1_Pooling" / "config.json").write_text(json.dumps({"word_embedding_dimension": 128, **modes}))
     model, tokenizer = AutoModel.from_pretrained(path).eval(), AutoTokenizer.from_pretrained(path)
-    found = dict(engine(path).answers(EMBEDDED))
+    found = answered(engine(path), EMBEDDED)
     for request, text in zip(EMBEDDED, TEXTS, strict=True):
         with torch.inference_mode():
             hidden = model(torch.tensor([tokenizer(text)["input_ids"]])).last_hidden_state[0]
@@ -96,13 +96,13 @@ def test_a_way_of_pooling_that_is_not_known_is_named(tiny, tmp_path):
     (path / "1_Pooling").mkdir()
     (path / "1_Pooling" / "config.json").write_text('{"pooling_mode_max_tokens": true}')
     with pytest.raises(EngineError, match="asks for pooling_mode_max_tokens; the ways of pooling that are known"):
-        dict(engine(path).answers(EMBEDDED))
+        answered(engine(path), EMBEDDED)
 
 
 def test_a_batch_that_memory_cannot_hold_is_halved(tiny, monkeypatch):
     from fairprobe.engines.network import Network
 
-    whole, sizes, run = dict(engine(tiny).answers(EMBEDDED)), [], Network.__call__
+    whole, sizes, run = answered(engine(tiny), EMBEDDED), [], Network.__call__
 
     def starved(self, prefill, ids, **inputs):
         sizes.append(len(ids))
@@ -112,7 +112,7 @@ def test_a_batch_that_memory_cannot_hold_is_halved(tiny, monkeypatch):
         return run(self, prefill, ids, **inputs)
 
     monkeypatch.setattr(Network, "__call__", starved)
-    found = dict(engine(tiny).answers(EMBEDDED))
+    found = answered(engine(tiny), EMBEDDED)
     assert max(sizes) > 1
     for request in EMBEDDED:
         assert found[request].vector == pytest.approx(whole[request].vector, abs=1e-6)
@@ -128,4 +128,4 @@ def test_a_checkpoint_refuses_what_it_cannot_answer(folder, tiny):
 def test_one_checkpoint_answers_several_kinds_and_loads_each_once(tiny):
     opened = engine(tiny)
     asked = [Choose(Prompt("bees"), ("honey", "moo")), *EMBEDDED, Generate(Prompt("bees"), 2)]
-    assert set(dict(opened.answers(asked))) == set(asked)
+    assert set(answered(opened, asked)) == set(asked)

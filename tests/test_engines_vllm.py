@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from checkpoints import make_adapter, make_checkpoint, make_classifier, make_tokenizer
+from checkpoints import answered, make_adapter, make_checkpoint, make_classifier, make_tokenizer
 from fairprobe.engines import open_engine, resolve
 from fairprobe.errors import EngineError
 from fairprobe.requests import Choose, Chosen, Embed, Failed, Generate, Generated, Prompt, Rate
@@ -47,7 +47,7 @@ def engine(name, path, **arguments):
 def answer(name, path, requests, **arguments):
     opened = engine(name, path, **arguments)
     try:
-        return dict(opened.answers(requests))
+        return answered(opened, requests)
     finally:
         opened.close()
 
@@ -89,9 +89,9 @@ def test_texts_read_twice_are_the_same_whatever_is_in_the_prefix_cache(tiny):
     # read from the cache, log-probabilities of a prompt are memory that nobody wrote
     opened = engine("vllm", tiny)
     long = [Choose(Prompt("The river ran past the mill. " * 12 + text), ("cow", "the old mill")) for text in QUESTIONS]
-    first = dict(opened.answers([*long, *LETTERS]))
+    first = answered(opened, [*long, *LETTERS])
     computed = opened.counts["prefill_tokens"]
-    second = dict(opened.answers([*LETTERS, *long]))
+    second = answered(opened, [*LETTERS, *long])
     opened.close()
     assert computed
     for request in [*long, *LETTERS]:
@@ -114,12 +114,12 @@ def test_a_value_that_is_no_number_is_a_failure(tiny, folder):
 def test_the_callers_random_states_stay_as_they_were(tiny):
     before = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
     opened = engine("vllm", tiny)
-    assert len(dict(opened.answers(LETTERS))) == len(LETTERS)
+    assert len(answered(opened, LETTERS)) == len(LETTERS)
     opened._process._process.send_signal(signal.SIGKILL)
     # what kills an engine is an error that says so, and another is started for what is asked next
     with pytest.raises(EngineError, match=r"vLLM cannot be used for tiny: it (ended \(exit status -9\)|has ended)"):
-        dict(opened.answers(WRITTEN))
-    assert len(dict(opened.answers(WRITTEN[:1]))) == 1
+        answered(opened, WRITTEN)
+    assert len(answered(opened, WRITTEN[:1])) == 1
     opened.close()
     after = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
     assert after == before
@@ -131,7 +131,7 @@ def test_an_engine_ends_with_the_run_that_started_it(tiny):
         "from fairprobe.engines import open_engine, resolve\n"
         "from fairprobe.requests import Generate, Prompt\n"
         "engine = open_engine('vllm', resolve(sys.argv[1], 'model'), {}, {})\n"
-        "dict(engine.answers([Generate(Prompt('The'), 2)]))\n"
+        "answered(engine, [Generate(Prompt('The'), 2)])\n"
         "print(engine._process._process.pid, flush=True)\n"
         "os.kill(os.getpid(), 9)\n"
     )
@@ -154,8 +154,8 @@ def test_an_argument_that_vllm_does_not_know_is_named(tiny):
 def test_a_length_that_needs_more_room_starts_again_with_more(tiny):
     opened = engine("vllm", tiny)
     short, long = LETTERS[0], Generate(Prompt("moo " * 90), max_tokens=4)
-    assert isinstance(dict(opened.answers([short]))[short], Chosen)
-    assert isinstance(dict(opened.answers([long]))[long], Generated)
+    assert isinstance(answered(opened, [short])[short], Chosen)
+    assert isinstance(answered(opened, [long])[long], Generated)
     opened.close()
 
 

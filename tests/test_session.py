@@ -216,13 +216,26 @@ def test_what_failed_is_missing_from_the_verdict_and_asked_again(session):
     engine = run.engine("model")
     answers = engine.answers
     engine.answers = lambda requests: (
-        (request, Failed("out of memory") if number == 0 else response)
-        for number, (request, response) in enumerate(answers(requests))
+        dict.fromkeys(chunk, Failed("out of memory")) if number == 0 else chunk
+        for number, chunk in enumerate(answers(requests))
     )
     asked(run, claim)
     assert sorted(run.look(LETTERS, "model").status) == ["error"] + ["ok"] * 7
     assert run.judge(claim).outcome == "invalid"
     assert asked(session(), claim).asked == 1
+
+
+def test_some_choices_are_asked_again_and_tell_how_far_numbers_vary(session):
+    rows = [{"clue": f"{number} and 1 is", "options": ["2", "3"], "right": number % 2} for number in range(120)]
+    claim = accuracy(MultipleChoice(rows, "{clue}", answer="right", scoring="text", name="sums")) > 0.1
+    run = session()
+    counts = asked(run, claim)
+    found = run.describe_engine()["noise"]["model"]
+    assert (counts.asked, found["requests"], found["changed"]) == (120, 2, 0)
+    assert 0 <= found["nats"] < 1e-4
+    again = session()
+    assert asked(again, claim).asked == 0
+    assert again.describe_engine()["noise"] == {}
 
 
 def test_what_is_lacking_is_known_before_it_is_asked(session):

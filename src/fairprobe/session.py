@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import polars as pl
 
+from fairprobe import noise
 from fairprobe import plan as planning
 from fairprobe.data import Source
 from fairprobe.engines import Engine, open_engine
@@ -18,6 +19,7 @@ from fairprobe.engines.checkpoints import RECORDED, Checkpoint, Served, resolve
 from fairprobe.errors import BadExpectation, EngineError, FairprobeError, NoCheckpoint
 from fairprobe.expressions import Expectation, Metric, Question, Terms
 from fairprobe.metrics import Look, Role
+from fairprobe.noise import Noise
 from fairprobe.plan import Plan
 from fairprobe.power import Foresight, can_pass, fits, foresee
 from fairprobe.progress import Progressing
@@ -102,6 +104,7 @@ class Session:
         self.store = Store(settings.store)
         self.seconds = {"plan": 0.0, "ask": 0.0, "judge": 0.0}
         self.by_tests = Counts()
+        self.noise: dict[Role, Noise] = {}
         self._samples: dict[tuple[Task, Role], Samples] = {}
         self._checkpoints: dict[Role, Checkpoint | Served] = {}
         self._engines: dict[Role, Engine] = {}
@@ -238,9 +241,13 @@ class Session:
         return self._engines[role]
 
     def describe_engine(self) -> dict[str, Any]:
-        """What the engine says of itself and what it computed for each role; nothing where none was needed."""
+        """What the engine says of itself, and for each role what it computed and how far its numbers vary.
+
+        Nothing where none was needed.
+        """
         counts = {role: dict(engine.counts) for role, engine in self._engines.items()}
-        return next(({**engine.describe(), "counts": counts} for engine in self._engines.values()), {})
+        varies = {role: asdict(found) for role, found in self.noise.items()}
+        return next(({**engine.describe(), "counts": counts, "noise": varies} for engine in self._engines.values()), {})
 
     def close(self) -> None:
         """Release every checkpoint."""
@@ -379,9 +386,9 @@ class Session:
                 f"asking the {role} {checkpoint.name}", len(requests), self.console,
                 lambda: computed("prefill_tokens") + computed("output_tokens"),
             ) as progress:  # fmt: skip
-                for request, response in engine.answers(requests):
-                    chunk[request] = response
-                    progress.advance(1)
+                for answers in engine.answers(requests):
+                    chunk.update(answers)
+                    progress.advance(len(answers))
                     if time.monotonic() - kept > CHUNK_SECONDS:
                         self._keep(role, chunk, counts)
                         chunk, kept = {}, time.monotonic()
@@ -390,6 +397,16 @@ class Session:
             counts.prompt_tokens += computed("prefill_tokens")
             counts.output_tokens += computed("output_tokens")
             self._keep(role, chunk, counts)
+        self._measure_noise(role, requests)
+
+    def _measure_noise(self, role: Role, requests: Sequence[Request]) -> None:
+        """Ask some of what was asked again, the last first; nothing of it is kept."""
+        had = self._responses[role]
+        first = {request: had[request] for request in requests if request in had}
+        again = noise.again(first, self.settings.defaults.seed)[::-1]
+        second = {each: answer for chunk in self.engine(role).answers(again) for each, answer in chunk.items()}
+        if found := noise.noise(first, second):
+            self.noise[role] = found
 
     def _keep(self, role: Role, chunk: Mapping[Request, Response], counts: Counts) -> None:
         self._responses[role].update(chunk)

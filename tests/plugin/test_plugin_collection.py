@@ -114,3 +114,20 @@ def test_collecting_with_a_model_plans_and_asks_nothing(pytester, asking_suite, 
     assert done.ret == 0
     assert not (pytester.path / "reports").exists()
     assert not (pytester.path / ".fairprobe/store/answers.sqlite").exists()
+
+
+def test_containers_of_a_librarys_own_are_not_looked_into(pytester):
+    pytester.makepyfile(
+        library="class Lazy(dict):\n    def values(self):\n        raise ValueError('loaded too much')\n",
+        test_lazy=(
+            "from library import Lazy\n"
+            "import fairprobe\n"
+            "fairprobe.accuracy\n"
+            "import fairprobe.expressions\n"
+            "table = Lazy(a=1)\n"
+            "class Model:\n    mapping = Lazy(a=1)\n"
+            "def test_it(): ...\n"
+        ),
+    )
+    pytester.syspathinsert()
+    pytester.runpytest_inprocess().assert_outcomes(passed=1)

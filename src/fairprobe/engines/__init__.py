@@ -53,10 +53,11 @@ class Engine(Protocol):
     def encode_all(self, requests: Sequence[Request]) -> list[Encoded | DoesNotFit]:
         """The tokens of requests, in their order, or that they do not fit; needs no weights."""
 
-    def answers(self, requests: Sequence[Request]) -> Iterator[tuple[Request, Response]]:
-        """Each distinct request with its response, as batches finish and in any order.
+    def answers(self, requests: Sequence[Request]) -> Iterator[Mapping[Request, Response]]:
+        """The responses to distinct requests, in chunks and in any order.
 
-        The weights are loaded when the first request is put to them.
+        A chunk is all that is known before the engine computes on, so that it can be kept by then. The weights are
+        loaded when the first request is put to them.
         """
 
     def describe(self) -> dict[str, Any]:

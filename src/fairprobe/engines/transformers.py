@@ -140,15 +140,16 @@ class TransformersEngine(Local):
         """Whether the weights are in memory."""
         return self._network is not None
 
-    def answers(self, requests: Sequence[Request]) -> Iterator[tuple[Request, Response]]:
-        """Each distinct request with its response, batch by batch; what does not fit comes first and loads nothing."""
+    def answers(self, requests: Sequence[Request]) -> Iterator[Mapping[Request, Response]]:
+        """The responses to distinct requests as they come; what does not fit comes first and loads nothing."""
         distinct = list(dict.fromkeys(requests))
         encoded = list(zip(distinct, self.encode_all(distinct), strict=True))
-        yield from ((request, answer) for request, answer in encoded if isinstance(answer, DoesNotFit))
+        if unfit := {request: fit for request, fit in encoded if isinstance(fit, DoesNotFit)}:
+            yield unfit
         fitting = [(request, fit) for request, fit in encoded if isinstance(fit, Encoded)]
         for kind in CLASSES:
             if asked := [each for each in fitting if isinstance(each[0], kind)]:
-                yield from ((asked[index][0], response) for index, response in self._answers(kind, asked))
+                yield from ({asked[index][0]: response} for index, response in self._answers(kind, asked))
 
     def describe(self) -> dict[str, Any]:
         """Name, version, device, dtype and arguments, as plain JSON."""

@@ -101,11 +101,12 @@ class VllmEngine(Local):
         found = re.search(r"__version__ = .*?'([^']+)'", file.read_text(encoding="utf-8")) if file.is_file() else None
         return found[1] if found else "unknown"
 
-    def answers(self, requests: Sequence[Request]) -> Iterator[tuple[Request, Response]]:
-        """Each distinct request with its response, call by call; what does not fit comes first and loads nothing."""
+    def answers(self, requests: Sequence[Request]) -> Iterator[Mapping[Request, Response]]:
+        """The responses to distinct requests, call by call; what does not fit comes first and loads nothing."""
         distinct = list(dict.fromkeys(requests))
         encoded = list(zip(distinct, self.encode_all(distinct), strict=True))
-        yield from ((request, answer) for request, answer in encoded if isinstance(answer, DoesNotFit))
+        if unfit := {request: fit for request, fit in encoded if isinstance(fit, DoesNotFit)}:
+            yield unfit
         kinds: dict[Kind, list[Question]] = {}
         for request, fit in encoded:
             if isinstance(fit, Encoded):
@@ -130,7 +131,7 @@ class VllmEngine(Local):
             self._process.close()
         self._process = None
 
-    def _answers(self, kind: Kind, questions: Sequence[Question]) -> Iterator[tuple[Request, Response]]:
+    def _answers(self, kind: Kind, questions: Sequence[Question]) -> Iterator[Mapping[Request, Response]]:
         # what begins alike is asked together, so that the prefix cache has it
         left = sorted(questions, key=lambda question: question.encoded.prompt)[::-1]
         longest = max(len(ask.prompt) + ask.max_tokens for question in left for ask in question.asks)
@@ -141,8 +142,7 @@ class VllmEngine(Local):
             started = time.monotonic()
             told = self._ask(process, kind, some)
             size = max(1, min(MOST, round(len(some) * min(4.0, SECONDS / max(1e-3, time.monotonic() - started)))))
-            for question, answers in told:
-                yield question.request, self._response(question, answers)
+            yield {question.request: self._response(question, answers) for question, answers in told}
 
     def _most(self, kind: Kind, size: int) -> int:
         """How many requests a call may have: with an adapter on a CPU vLLM weighs one prompt at a time, or fails."""

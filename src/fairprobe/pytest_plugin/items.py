@@ -185,7 +185,8 @@ def _held(obj: Any, kind: type, depth: int = 1) -> Any:
     """The first expectation that lies in a container, and in as many more inside it; None where there is none."""
     if isinstance(obj, kind):
         return obj
-    inner = obj.values() if isinstance(obj, dict) else obj if isinstance(obj, (list, tuple, set, frozenset)) else ()
+    # only what is one of these and nothing more: to look into a container of a library's own may do anything
+    inner = obj.values() if type(obj) is dict else obj if type(obj) in {list, tuple, set, frozenset} else ()
     return next((found for each in inner if depth and (found := _held(each, kind, depth - 1)) is not None), None)
 
 
@@ -201,8 +202,10 @@ def _marked(expectation: Expectation, mark: pytest.MarkDecorator) -> str:
 
 def _refuse_lost_class(collector: pytest.Collector, name: str, obj: type, kind: type) -> None:
     """A class that pytest does not collect, or that unittest collects, would lose its expectations."""
+    if getattr(obj, "__test__", None) is False or obj.__module__ != _module_name(collector):
+        return
     held = [key for key, value in vars(obj).items() if _held(value, kind) is not None]
-    if not held or getattr(obj, "__test__", None) is False or obj.__module__ != _module_name(collector):
+    if not held:
         return
     assert isinstance(collector, (pytest.Module, pytest.Class))
     lost = (
