@@ -31,7 +31,7 @@ def spending(what: str) -> Iterator[None]:
 with spending("imports"):
     import jinja2  # noqa: F401
     import polars  # noqa: F401
-    import scipy.special  # noqa: F401
+    import scipy.special
     import scipy.stats  # noqa: F401
     from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM, PreTrainedModel  # noqa: F401
 
