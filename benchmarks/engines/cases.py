@@ -75,7 +75,7 @@ def warm(case: Case) -> list[Item]:
 
 
 def _asked(writer: Writer) -> str:
-    passage = writer.passage(int(min(max(writer.random.gauss(100, 24), 48), 172)))
+    passage = writer.passage(int(min(max(writer.random.gauss(105, 25), 50), 178)))
     return f"{passage}\nQuestion: {writer.question()}"
 
 

@@ -28,11 +28,12 @@ QUESTIONS = (
 OPTIONS = (
     "the {noun}",
     "a {adjective} {noun}",
-    "the {adjective} {noun} of {name}",
-    "{name} and the {adjective} {noun}s",
+    "{name} and {name}",
+    "the {noun}s of {name}",
+    "the {adjective} {noun}s",
     "a {noun} {place}",
     "the {adjective} {noun} that {name} {verb}ed {place}",
-    "because the {noun} of {name} had {verb}ed {place}",
+    "because the {adjective} {noun} of {name} had {verb}ed {place}",
 )
 
 
