@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/python
+PEER := .venv-lmeval
 
 .PHONY: demo test test-slow lint bench calibrate calibrate-full chaos browser clean help
 
@@ -40,12 +41,21 @@ lint: $(VENV)/.dev ## style, floors, types
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 
-bench: $(VENV)/.test ## what fairprobe costs, as counts, ratios and requests a second
+$(PEER)/.made: requirements/torch.txt requirements/lm-eval.txt
+	test -x $(PEER)/bin/python || $(PYTHON) -m venv $(PEER)
+	$(PEER)/bin/python -m pip install --quiet --upgrade pip
+	$(PEER)/bin/python -m pip install --quiet -r requirements/torch.txt
+	$(PEER)/bin/python -m pip install --quiet -r requirements/lm-eval.txt
+	touch $@
+
+bench: $(VENV)/.test $(PEER)/.made ## what fairprobe costs, as counts, ratios and rates, beside lm-eval; ten minutes
 	$(RUN) benchmarks/plugin_cost.py
 	$(RUN) benchmarks/verdict_cost.py
 	$(RUN) benchmarks/pipeline.py
 	$(RUN) examples/demo/train.py
 	$(RUN) benchmarks/requests.py
+	$(RUN) benchmarks/engines --lm-eval $(PEER)
+	$(RUN) benchmarks/overhead.py
 
 $(VENV)/.bench: $(VENV)/.test requirements/bench.txt
 	$(RUN) -m pip install --quiet -r requirements/bench.txt
@@ -61,4 +71,4 @@ chaos: $(VENV)/.test ## kill runs, tear writes, fill disks
 	$(RUN) -m pytest -m "not slow and not browser" tests/test_store.py tests/plugin/test_plugin_asking.py
 
 clean: ## remove what was made
-	rm -rf $(VENV) .fairprobe build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PEER) .fairprobe build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

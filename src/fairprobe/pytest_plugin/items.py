@@ -148,7 +148,7 @@ def _expectations(name: str, obj: Any, expressions: Any, collector: pytest.Colle
     """The expectations that a name holds, by case; raises for those in a shape that would lose them."""
     if isinstance(obj, expressions.Expectation):
         return {"": cast("Expectation", obj)}
-    if isinstance(obj, dict) and any(isinstance(held, expressions.Expectation) for held in obj.values()):
+    if type(obj) is dict and any(isinstance(held, expressions.Expectation) for held in obj.values()):
         if other := [case for case, held in obj.items() if not isinstance(held, expressions.Expectation)]:
             msg = f"{collector.nodeid}: {name}[{other[0]!r}] is no expectation but {obj[other[0]]!r:.80}"
             raise collector.CollectError(msg)
