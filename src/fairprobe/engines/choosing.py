@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -63,7 +64,7 @@ def _run(network: Network, trunk: Trunk, below: Kept | None, budget: int) -> Ite
     kept = below
     if trunk.node.tokens:
         row = tree.lay(tree.Node(trunk.node.tokens, trunk.node.reads, size=len(trunk.node.tokens)))
-        ran = network.attempt(lambda: _extended(network, row, below), 1)
+        ran = network.attempt(partial(_extended, network, row, below), 1)
         if ran is None:
             yield list(_reads(trunk)), []
             return
@@ -77,7 +78,7 @@ def _run(network: Network, trunk: Trunk, below: Kept | None, budget: int) -> Ite
         batch = waiting.pop()
         rows = [tree.lay(node) for node in batch]
         read = [read for row in rows for read in row.reads]
-        found = network.attempt(lambda rows=rows: _read(network, rows, kept), len(rows))  # type: ignore[misc]
+        found = network.attempt(partial(_read, network, rows, kept), len(rows))
         if found is None and len(batch) > 1:
             half = len(batch) // 2
             waiting += [batch[half:], batch[:half]]

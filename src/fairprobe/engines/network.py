@@ -43,7 +43,7 @@ class Network:
     """A model on its device, and a count of the work it does.
 
     `ends` are the ids that end a text; `branches` says whether its rows may branch and grow on trunks; `pooling` which
-    of a text's hidden states is its vector.
+    of a text's hidden states is its vector; `token_bytes` how much its keys and values take of a token.
     """
 
     def __init__(self, model: Any, counts: Counter[str], name: str) -> None:
@@ -59,6 +59,7 @@ class Network:
         self.device = embeddings.weight.device
         self.dtype = embeddings.weight.dtype
         self.windows = _windows(model.config.get_text_config())
+        self.token_bytes: int = _kept_numbers(model.config.get_text_config()) * self.dtype.itemsize
         self._parameters = frozenset(inspect.signature(model.forward).parameters)
 
     def tensor(self, values: Any) -> Any:
@@ -218,6 +219,14 @@ def _windows(config: Any) -> Mapping[str, int | None] | None:
     if getattr(config, "attention_chunk_size", None) or not {FULL, SLIDING}.issuperset(kinds):
         return None
     return {kind: window if kind == SLIDING else None for kind in sorted(set(kinds))}
+
+
+def _kept_numbers(config: Any) -> int:
+    """How many numbers the keys and values of a token are, at most."""
+    heads, size = getattr(config, "num_key_value_heads", None), getattr(config, "head_dim", None)
+    if heads and not size:
+        size = config.hidden_size // config.num_attention_heads
+    return int(2 * config.num_hidden_layers * (heads * size if heads else config.hidden_size))
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -34,7 +35,7 @@ def _pooled(
         longest = len(encoded[order[-1]].prompt)
         batch = order[-max(1, budget // longest) :]
         rows = [encoded[index].prompt for index in batch]
-        found = network.attempt(lambda rows=rows: run(network, rows), len(rows))  # type: ignore[misc]
+        found = network.attempt(partial(run, network, rows), len(rows))
         if found is None and len(batch) > 1:
             budget = longest * len(rows) // 2
             continue

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import random
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-from fairprobe.engines.network import NOT_A_NUMBER, Kept, Network, straight
+from fairprobe.engines.network import NOT_A_NUMBER, Kept, Network, straight, too_large
 from fairprobe.engines.tokens import Encoded, Ids, Tokens, cut, shared
 from fairprobe.requests import Failed, Generate, Response
 
-SLOTS = {"cpu": 32, "other": 256}
-"""The most answers that are written at once; a CPU gains nothing beyond."""
-HELD = 8
-"""How many times the tokens of a batch may lie in the slots: they are only looked at again."""
+SLOTS = {"cpu": 128, "cuda": 256}
+"""The most answers that are written at once."""
+HELD = 2**31
+"""The most bytes that keys and values take; on a GPU half of what is free."""
 WORTH = 64
 """The tokens that running a shared beginning once must save."""
 
@@ -34,9 +36,11 @@ def write(network: Network, asked: Sequence[Asked], tokens: Tokens, budget: int)
     # the longest first: what memory cannot hold is found out early, and a batch pads little
     order = sorted(range(len(asked)), key=lambda index: (-_length(asked[index]), asked[index][1].prompt))
     waiting = [_Answer(index, asked[index], network.ends, tokens) for index in order]
-    most = SLOTS["cpu" if network.device.type == "cpu" else "other"]
-    slots = max(1, min(most, HELD * budget // max(map(_length, asked))))
-    desk: _Slots | _Batch = _Slots(network) if network.branches else _Batch(network)
+    width = max(map(_length, asked))
+    slots = _most(network, width)
+    # as many rounds, filled evenly: a last round of a few answers takes as many steps as a full one
+    slots = math.ceil(len(asked) / math.ceil(len(asked) / slots))
+    desk = _desk(network, slots, width)
     kept: Kept | None = None
     if network.branches and (common := _common(waiting)):
         ran = network.attempt(lambda: network.extend(straight(common), [], None), 1)
@@ -47,26 +51,36 @@ def write(network: Network, asked: Sequence[Asked], tokens: Tokens, budget: int)
         if waiting and desk.takes(free, slots):
             some = min(free, len(waiting), max(1, budget // len(waiting[-1].encoded.prompt)))
             coming = [waiting.pop() for _ in range(some)]
-            fine = network.attempt(lambda coming=coming: desk.admit(coming, kept), len(coming))  # type: ignore[misc]
+            fine = network.attempt(partial(desk.admit, coming, kept), len(coming))
         else:
             coming = []
-            fine = network.attempt(desk.step, len(desk.live))
+            fine = network.attempt(partial(desk.step, last=not waiting), len(desk.live))
         if fine is None:
             lost = [*desk.live, *coming]
-            desk.clear()
             if slots == 1 or len(lost) == 1:
-                yield (
-                    lost[0].index,
-                    Failed(f"out of memory on {network.device} for a single request of {lost[0].length} tokens"),
-                )
-                lost = lost[1:]
+                first, *lost = lost
+                yield first.index, too_large(network.device, first.length)
             # an answer's draws are its own: written again it is the same
             waiting += [answer.again() for answer in reversed(lost)]
             slots = max(1, min(slots, len(lost) + 1) // 2)
+            desk = _desk(network, slots, width)
             continue
         for answer in desk.finished():
             network.counts["output_tokens"] += len(answer.written)
             yield answer.index, answer.response()
+
+
+def _most(network: Network, width: int) -> int:
+    """How many answers of `width` tokens memory holds the keys and values of."""
+    if network.device.type == "cuda":
+        most, held = SLOTS["cuda"], int(torch.cuda.mem_get_info(network.device)[0]) // 2
+    else:
+        most, held = SLOTS["cpu"], HELD
+    return max(1, min(most, held // (width * network.token_bytes)))
+
+
+def _desk(network: Network, slots: int, width: int) -> _Slots | _Batch:
+    return _Slots(network, slots, width) if network.branches else _Batch(network)
 
 
 def _length(asked: Asked) -> int:
@@ -138,14 +152,12 @@ class _Answer:
 class _Slots:
     """Answers in slots, each filled from the left: a column of keys and values is a position of its text."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, slots: int, width: int) -> None:
         self._network = network
-        self.clear()
-
-    def clear(self) -> None:
-        """Empty every slot."""
-        self._answers: list[_Answer | None] = []
+        self._width = width
+        self._answers: list[_Answer | None] = [None] * slots
         self._layers: list[tuple[Any, Any]] = []
+        self._filling = False
 
     @property
     def live(self) -> list[_Answer]:
@@ -153,16 +165,17 @@ class _Slots:
         return [answer for answer in self._answers if answer is not None]
 
     def takes(self, free: int, slots: int) -> bool:
-        """Whether enough slots are free for others to be worth a call."""
-        return free >= max(1, slots // 4)
+        """Whether others come: once enough slots are free to be worth a call, until all are taken."""
+        self._filling = free > 0 and (self._filling or free >= slots // 4)
+        return self._filling
 
     def admit(self, coming: Sequence[_Answer], kept: Kept | None) -> bool:
         """Read the prompts of answers, on top of what they share, and write the first token of each."""
         depth = kept.depth if kept else 0
         logits, cache = self._network.fill([straight(answer.encoded.prompt[depth:]) for answer in coming], kept)
         places = [slot for slot, answer in enumerate(self._answers) if answer is None][: len(coming)]
-        places += range(len(self._answers), len(self._answers) + len(coming) - len(places))
-        self._reserve(cache.layers, 1 + max(places), max(answer.length for answer in coming))
+        if not self._layers:
+            self._layers = [_room(layer, len(self._answers), self._width) for layer in cache.layers]
         for (keys, values), layer in zip(self._layers, cache.layers, strict=True):
             # what an answer before it left there could be no number, which taints even where it is masked
             keys[places], values[places] = 0, 0
@@ -173,9 +186,15 @@ class _Slots:
         _add(logits, coming)
         return True
 
-    def step(self) -> bool:
-        """Write the next token of every answer."""
-        self._narrow()
+    def step(self, *, last: bool) -> bool:
+        """Write the next tokens of every answer, until one is done; after the `last` prompt empty slots are dropped."""
+        if last:
+            self._narrow()
+        while not any(answer.done for answer in self.live):
+            self._next()
+        return True
+
+    def _next(self) -> None:
         network = self._network
         # an empty slot rides along: whatever it writes is overwritten by the next prompt
         place = network.tensor([0 if answer is None else answer.place for answer in self._answers])
@@ -191,27 +210,14 @@ class _Slots:
         )  # fmt: skip
         network.counts["head_rows"] += len(ids)
         taken = [slot for slot, answer in enumerate(self._answers) if answer is not None]
-        _add(out.logits[taken, -1].float(), self.live)
-        return True
+        logits = out.logits[:, -1]
+        _add((logits if len(taken) == len(logits) else logits[taken]).float(), self.live)
 
     def finished(self) -> list[_Answer]:
         """The answers that are done, which leave their slots."""
         done = [answer for answer in self.live if answer.done]
         self._answers = [None if answer is None or answer.done else answer for answer in self._answers]
         return done
-
-    def _reserve(self, like: Sequence[Any], slots: int, width: int) -> None:
-        """Room for so many slots of so many columns; what they hold stays."""
-        self._answers += [None] * (slots - len(self._answers))
-        if not self._layers:
-            self._layers = [_room(layer, slots, width) for layer in like]
-        slots_now, width_now = self._layers[0][0].shape[0], self._layers[0][0].shape[2]
-        if slots > slots_now or width > width_now:
-            for index, layer in enumerate(like):
-                wider = _room(layer, max(slots, slots_now), max(width, width_now))
-                for new, old in zip(wider, self._layers[index], strict=True):
-                    new[:slots_now, :, :width_now] = old
-                self._layers[index] = wider
 
     def _narrow(self) -> None:
         """Drop the empty slots where half of them are; copying what is kept costs more than a slot that rides along."""
@@ -237,9 +243,11 @@ class _Slot(DynamicLayer):  # type: ignore[misc]  # the library has no types
         self._place, self._width = place.to(keys.device), width
 
     def update(self, keys: Any, values: Any, *_: Any, **__: Any) -> tuple[Any, Any]:
-        slots = torch.arange(len(keys), device=keys.device)
-        self.keys[slots, :, self._place] = keys[:, :, 0]
-        self.values[slots, :, self._place] = values[:, :, 0]
+        slots, heads, columns, _size = self.keys.shape
+        lines = torch.arange(slots * heads, device=keys.device).view(slots, heads) * columns + self._place[:, None]
+        # by line: to set with an index for slots and one for columns takes several times as long
+        for held, new in ((self.keys, keys), (self.values, values)):
+            held.view(-1, held.shape[3]).index_copy_(0, lines.flatten(), new.reshape(-1, held.shape[3]))
         return self.keys[:, :, : self._width], self.values[:, :, : self._width]
 
 
@@ -248,10 +256,6 @@ class _Batch:
 
     def __init__(self, network: Network) -> None:
         self._network = network
-        self.clear()
-
-    def clear(self) -> None:
-        """Leave the batch."""
         self.live: list[_Answer] = []
         self._rows: list[_Answer] = []
         self._mask: Any = None
@@ -271,7 +275,7 @@ class _Batch:
         ids = tensor([[0] * (width - len(prompt)) + list(prompt) for prompt in prompts])
         return self._pass(sum(map(len, prompts)), ids, (self._mask.cumsum(-1) - 1).clamp(min=0))
 
-    def step(self) -> bool:
+    def step(self, *, last: bool) -> bool:  # noqa: ARG002 - the rows of a batch are given up as they end
         """Write the next token of every answer."""
         kept = [row for row, answer in enumerate(self._rows) if not answer.done]
         if 2 * len(kept) <= len(self._rows):
