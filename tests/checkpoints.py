@@ -7,7 +7,14 @@ from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
 
 SENTENCES = (
     "The river ran past the mill and under the old stone bridge.",
@@ -72,8 +79,12 @@ def make_checkpoint(
     context: int = 256,
     dtype: str = "float32",
     family: str = "llama",
+    **changes: object,
 ) -> Path:
-    """Write a model of some 60,000 seeded random weights and its tokenizer into `folder`, and give `folder` back."""
+    """Write a model of some 60,000 seeded random weights and its tokenizer into `folder`, and give `folder` back.
+
+    `changes` are made to its configuration: vLLM on a CPU wants `head_dim=32`.
+    """
     tokenizer = make_tokenizer(chat=chat, bos=bos, eos=eos)
     shape = {
         "vocab_size": len(tokenizer),
@@ -86,6 +97,7 @@ def make_checkpoint(
         "eos_token_id": 1,
         "initializer_range": 0.3,  # far enough from uniform that a wrong mask or position shows
         **FAMILIES[family],
+        **changes,
     }
     config = AutoConfig.for_model(family, **shape)
     with torch.random.fork_rng(devices=[]):
@@ -95,6 +107,16 @@ def make_checkpoint(
         model.generation_config.eos_token_id = [1, SPECIAL.index("<|end|>")]
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+    return folder
+
+
+def make_classifier(folder: Path, *, labels: int = 3, seed: int = 0, **changes: object) -> Path:
+    """Write a Llama of seeded random weights that rates texts by `labels` numbers, and its tokenizer, into `folder`."""
+    make_checkpoint(folder, chat=True, seed=seed, **changes)
+    config = AutoConfig.from_pretrained(folder, num_labels=labels, pad_token_id=1)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        AutoModelForSequenceClassification.from_config(config).save_pretrained(folder)
     return folder
 
 
