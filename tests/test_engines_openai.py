@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from checkpoints import make_checkpoint, make_classifier, reference
+from fairprobe import Generation, accuracy, measure
 from fairprobe.engines import http, open_engine
 from fairprobe.engines.checkpoints import Served, resolve
 from fairprobe.engines.server import Server
@@ -628,6 +629,23 @@ def test_a_senseless_argument_is_refused(arguments, said):
         engine("http://127.0.0.1:1/v1", **arguments)
 
 
+def test_a_run_keeps_what_a_server_answered_that_day(tmp_path):
+    rows = [
+        {"dialect": dialect, "clue": f"Clue {n} in {dialect}", "word": "cow"}
+        for dialect in ("en_us", "en_in")
+        for n in range(12)
+    ]
+    clues = Generation(rows, "{clue}", target="word", name="clues")
+    with scripted(models=MODELS, chat_completions=lambda body: chat("cow")) as server:
+        for day, asked in (("2026-11-20", 25), ("2026-11-20", 26), ("2026-11-21", 51)):
+            table = measure(
+                accuracy(clues).by("dialect"), model=f"openai:tiny@{server.url}", store=tmp_path,
+                engine_arguments={"date": day},
+            )  # fmt: skip
+            assert table["value"].to_list() == [1.0, 1.0]
+            assert len(server.posted("/v1/chat/completions")) == asked  # one of them is the first contact's
+
+
 # -- a real vLLM
 
 
@@ -712,9 +730,9 @@ def test_vllm_gives_the_same_texts_for_messages_and_prefixes(wide, vllm, monkeyp
     assert [answers[request].text for request in plain] == [mine[request].text for request in plain]
     assert all(isinstance(answers[request], Generated) and answers[request].chat for request in chatting)
     long = [Generate(Prompt("moo " * 200)), Generate(Prompt("moo " * 300))]
-    cut, refused = dict(asked.answers(long)).values()
-    assert cut == DoesNotFit(204 + 64, 256)
-    assert (type(refused), refused.limit) == (DoesNotFit, 256)
+    answers = dict(asked.answers(long))
+    assert answers[long[0]] == DoesNotFit(204 + 64, 256)
+    assert answers[long[1]] == DoesNotFit(257, 256)
     missing = engine(vllm, name="tinny")
     with pytest.raises(EngineError, match="it has tiny"):
         _ = missing.numerics

@@ -133,7 +133,10 @@ class OpenAIEngine:
 
     @cached_property
     def tokens(self) -> Tokens | None:
-        """The tokenizer and the requests' way through it: the one named, else that of a folder served from here."""
+        """The tokenizer and the requests' way through it: the one named, else that of a folder served from here.
+
+        None where neither is there, or transformers is not and none was named.
+        """
         served = self.server.folder
         folder = self.settings.tokenizer or (served if served and has_tokenizer(served) else None)
         if folder is None:
@@ -141,6 +144,8 @@ class OpenAIEngine:
         try:
             tokens = Tokens(folder, self._template_arguments)
         except ImportError as error:
+            if self.settings.tokenizer is None:
+                return None
             msg = f"tokenising for {self.checkpoint.url} needs transformers: pip install 'fairprobe[transformers]'"
             raise EngineError(msg) from error
         if self.server.is_vllm:
