@@ -54,7 +54,7 @@ class Checkpoint:
     @property
     def tokenizer(self) -> Path:
         """The folder whose tokenizer and chat template count: the adapter's where it brings its own."""
-        return self.adapter if self.adapter and _has_tokenizer(self.adapter) else self.path
+        return self.adapter if self.adapter and has_tokenizer(self.adapter) else self.path
 
     @property
     def template(self) -> str | None:
@@ -263,11 +263,17 @@ def _adapter_files(folder: Path) -> Iterator[tuple[str, Path]]:
             msg = f"{folder} is no adapter in safetensors: it has no {name}. {_holds(folder)}"
             raise NoCheckpoint(msg)
         yield name, folder / name
-    if _has_tokenizer(folder):
+    if has_tokenizer(folder):
         yield from _matching(folder, TOKENIZER_FILES)
 
 
-def _has_tokenizer(folder: Path) -> bool:
+def tokenizer_fingerprint(folder: Path) -> str:
+    """The sha256 of a folder's tokenizer and chat template, whatever weights lie beside them."""
+    return _fingerprint(list(_matching(folder, TOKENIZER_FILES)), None)
+
+
+def has_tokenizer(folder: Path) -> bool:
+    """Whether a folder holds a tokenizer."""
     return any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer_config.json", "tokenizer.model"))
 
 

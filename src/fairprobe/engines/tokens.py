@@ -60,12 +60,27 @@ def cut(text: str, stop: Sequence[str]) -> int | None:
     return min((text.index(end) for end in stop if end in text), default=None)
 
 
+def divided(text: str) -> Said:
+    """What a text says where its reasoning is still in it, between the marks that models put around it.
+
+    >>> divided("<think>A bird?</think> An owl.")
+    Said(reasoning='A bird?', text='An owl.')
+    """
+    for begin, end in REASONING:
+        if end in text:
+            reasoning, _, answer = text.partition(end)
+            return Said(reasoning.replace(begin, "").strip(), answer.lstrip())
+        if text.lstrip().startswith(begin):
+            return Said(text.replace(begin, "").strip(), None)
+    return Said(None, text)
+
+
 class Tokens:
     """A checkpoint's tokenizer and chat template, and the longest text it can read (None: no limit known)."""
 
     def __init__(self, path: Path, template_arguments: Mapping[str, str], *, trust_remote_code: bool = False) -> None:
         self.path = path
-        self.template_arguments = {key: _value(text) for key, text in template_arguments.items()}
+        self.template_arguments = {key: template_value(text) for key, text in template_arguments.items()}
         self._tokenizer = _load(path, trust_remote_code)
         self._lead, self._trail = self._around()
         self._template = self._chat_template()
@@ -119,14 +134,14 @@ class Tokens:
         beginning of a chat answer or after a chat prefix that ends in white space. An answer to rate is the last
         message of a chat, and follows a space elsewhere; a text to embed is plain unless chat is asked for.
         """
-        _check(request)
+        check(request)
         prompt = request.prompt
         if isinstance(request, Embed) and prompt.format == "auto":
             prompt = replace(prompt, format="plain")
         chat = self._is_chat(prompt)
         answer = request.answer if isinstance(request, Rate) else None
         if not chat:
-            text = _plain(prompt if answer is None else replace(prompt, prefix=prompt.prefix + answer))
+            text = plain(prompt if answer is None else replace(prompt, prefix=prompt.prefix + answer))
         else:
             text = self._chat(prompt, answer, begin=isinstance(request, (Choose, Generate)))
         options = request.options if isinstance(request, Choose) else ()
@@ -147,12 +162,9 @@ class Tokens:
         if not (encoded.chat and self.reasons):
             return Said(None, self.text(ids))
         whole = str(self._tokenizer.decode(list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False))
-        for begin, end in REASONING:
-            if end in whole:
-                reasoning, _, answer = whole.partition(end)
-                return Said(self._bare(reasoning.replace(begin, "")).strip(), self._bare(answer).lstrip())
-            if whole.lstrip().startswith(begin):
-                return Said(self._bare(whole.replace(begin, "")).strip(), None)
+        reasoning, answer = divided(whole)
+        if reasoning is not None:
+            return Said(self._bare(reasoning).strip(), None if answer is None else self._bare(answer).lstrip())
         text = self.text(ids)
         return Said(text.strip(), None) if encoded.reasoning else Said(None, text)
 
@@ -191,18 +203,18 @@ class Tokens:
 
     def _chat(self, prompt: Prompt, answer: str | None, *, begin: bool) -> str:
         """The messages in the chat template; where `begin`, with what makes the model begin its answer."""
-        messages = [{"role": role, "content": text} for role, text in _messages(prompt)]
+        turns = [{"role": role, "content": text} for role, text in messages(prompt)]
         if answer is not None:
-            messages.append({"role": "assistant", "content": prompt.prefix + answer})
+            turns.append({"role": "assistant", "content": prompt.prefix + answer})
         try:
             text = self._tokenizer.apply_chat_template(
-                messages, tokenize=False, add_generation_prompt=begin, **self.template_arguments
+                turns, tokenize=False, add_generation_prompt=begin, **self.template_arguments
             )
         except Exception as error:  # whatever a template raises
-            roles = ", ".join(role for role, _ in _messages(prompt))
+            roles = ", ".join(role for role, _ in messages(prompt))
             msg = f"the chat template of {self.path} refuses these messages ({roles}): {first_line(error)}"
             raise EngineError(msg) from error
-        for role, content in _messages(prompt):
+        for role, content in messages(prompt):
             # an earlier answer may rightly lose its reasoning; an instruction or a question may lose nothing
             if role != "assistant" and content.strip() not in text:
                 msg = f"the chat template of {self.path} leaves out or changes the {role} message {content!r:.60}"
@@ -275,7 +287,7 @@ def _load(path: Path, trust_remote_code: bool) -> Any:
         raise EngineError(msg) from error
 
 
-def _value(text: str) -> str | int | bool:
+def template_value(text: str) -> str | int | bool:
     """A template argument as what it says it is: true, false, a whole number, or a text."""
     if text.lower() in {"true", "false"}:
         return text.lower() == "true"
@@ -285,18 +297,21 @@ def _value(text: str) -> str | int | bool:
         return text
 
 
-def _messages(prompt: Prompt) -> list[tuple[str, str]]:
-    messages = [("user", prompt.content)] if isinstance(prompt.content, str) else list(prompt.content)
-    return [("system", prompt.system), *messages] if prompt.system else messages
+def messages(prompt: Prompt) -> list[tuple[str, str]]:
+    """Roles and texts, the system's first."""
+    said = [("user", prompt.content)] if isinstance(prompt.content, str) else list(prompt.content)
+    return [("system", prompt.system), *said] if prompt.system else said
 
 
-def _plain(prompt: Prompt) -> str:
-    text = "\n\n".join(text for _, text in _messages(prompt))
+def plain(prompt: Prompt) -> str:
+    """The text in plain format: a blank line between system and messages, the prefix after a space."""
+    text = "\n\n".join(text for _, text in messages(prompt))
     glued = not text or not prompt.prefix or text[-1].isspace() or prompt.prefix[0].isspace()
     return text + ("" if glued else " ") + prompt.prefix
 
 
-def _check(request: Request) -> None:
+def check(request: Request) -> None:
+    """Raise `EngineError` for a request that no engine could answer."""
     if isinstance(request, Choose) and not request.options:
         msg = f"{request!r:.100} has no options to choose from"
         raise EngineError(msg)
