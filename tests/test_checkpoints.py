@@ -124,10 +124,24 @@ def test_a_folder_without_config_says_what_it_holds(base):
     assert f"did you mean {base}?" in str(caught.value)
 
 
-def test_pickles_are_never_read(copy):
+def test_pickles_are_refused_with_the_argument_that_allows_them(copy):
     (copy / "model.safetensors").rename(copy / "pytorch_model.bin")
-    with pytest.raises(EngineError, match=r"pickles \(pytorch_model.bin\).*never read; convert them with model.save"):
+    with pytest.raises(EngineError, match=r"pickles \(pytorch_model.bin\).* run code; .*; if .* allow_pickle=true"):
         resolve(str(copy), "model")
+
+
+def test_pickles_that_are_allowed_are_part_of_the_content(copy):
+    allowed = {"allow_pickle": "true"}
+    alone = resolve(str(copy), "model", allowed).fingerprint
+    (copy / "pytorch_model.bin").write_bytes(b"not read where safetensors are there")
+    assert resolve(str(copy), "model", allowed).fingerprint == alone
+    (copy / "model.safetensors").rename(copy / "training_args.bin")
+    one = resolve(str(copy), "model", allowed).fingerprint
+    (copy / "pytorch_model.bin").write_bytes(b"others")
+    assert len({alone, one, resolve(str(copy), "model", allowed).fingerprint}) == 3
+    (copy / "pytorch_model.bin").unlink()
+    with pytest.raises(EngineError, match=r"pickles \(training_args.bin\).*; neither pytorch_model.bin nor"):
+        resolve(str(copy), "model", allowed)
 
 
 def test_a_folder_without_weights_says_so(copy):

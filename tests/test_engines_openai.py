@@ -293,9 +293,9 @@ def test_a_loglikelihood_that_is_no_number_is_a_failure(tiny, value):
         asked = engine(server, tokenizer=str(tiny))
         ids = [token for (token,) in asked.encode_all([letters])[0].continuations]
         server.routes["/v1/completions"] = [scores(-1.0, value, ids=ids)]
-        assert "no finite log-likelihood" in answered(asked, [letters])[letters].error
+        assert "not all there and finite" in answered(asked, [letters])[letters].error
         server.routes["/v1/completions"] = lambda body: prompt_scores(body, value)
-        assert "no finite log-likelihood" in answered(asked, [long])[long].error
+        assert "not all there and finite" in answered(asked, [long])[long].error
 
 
 def test_a_loglikelihood_that_is_not_there_is_a_failure(tiny):
@@ -305,7 +305,7 @@ def test_a_loglikelihood_that_is_not_there_is_a_failure(tiny):
         for request in (letters, long):
             assert isinstance(answer(server, request, tokenizer=str(tiny)), Failed)
         server.routes["/v1/completions"] = [scores(-1.0, ids=[5])]
-        assert "no finite log-likelihood" in answer(server, letters, tokenizer=str(tiny)).error
+        assert "not all there and finite" in answer(server, letters, tokenizer=str(tiny)).error
 
 
 def test_an_answer_in_token_ids_is_decoded_here(tiny):

@@ -335,7 +335,7 @@ def test_an_adapter_of_another_shape_is_named(adapter, folder, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"dtyp": "float32"}, r"no argument 'dtyp' \(given: dtyp=float32\); it knows adapter, attn_impl"),
+        ({"dtyp": "float32"}, r"no argument 'dtyp' \(given: dtyp=float32\); it knows adapter, allow_pickle"),
         ({"dtype": "int3"}, "dtype is one of auto, bf16, .*; it is 'int3'"),
         ({"batch_tokens": "many"}, "batch_tokens should be a whole number of tokens, at least 1; it is 'many'"),
         ({"batch_tokens": "0"}, "at least 1; it is '0'"),
@@ -422,6 +422,38 @@ def test_code_that_comes_with_a_checkpoint_runs_only_when_asked_by_name(tiny, tm
     assert near(trusted[CHOICES[0]].loglikelihoods, loglikelihoods(tiny, CHOICES[0]))
     trusting = resolve(str(path), "model", {"trust_remote_code": "true"})
     assert trusting.fingerprint != resolve(str(path), "model").fingerprint
+
+
+def pickled(tiny, folder, content):
+    """A copy of a checkpoint whose weights are a pickle."""
+    path = Path(shutil.copytree(tiny, folder))
+    (path / "model.safetensors").unlink()
+    torch.save(content, path / "pytorch_model.bin")
+    return path
+
+
+def test_pickled_weights_give_the_same_numbers_once_they_are_allowed(tiny, tmp_path):
+    model, _ = reference(tiny)
+    path = pickled(tiny, tmp_path / "pickled", model.state_dict())
+    allowed = answer(path, CHOICES, allow_pickle="true")
+    assert near(allowed[CHOICES[0]].loglikelihoods, loglikelihoods(tiny, CHOICES[0]))
+
+
+class Hostile:
+    """A pickle of it makes a folder when it is loaded as Python would."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.folder),)
+
+
+def test_a_pickle_that_would_run_code_runs_none_where_pickles_are_allowed(tiny, tmp_path):
+    path = pickled(tiny, tmp_path / "hostile", Hostile(tmp_path / "ran"))
+    with pytest.raises(EngineError, match="cannot load"):
+        answer(path, CHOICES, allow_pickle="true")
+    assert not (tmp_path / "ran").exists()
 
 
 def test_a_model_without_a_key_value_cache_says_that_it_cannot_write(folder, monkeypatch):

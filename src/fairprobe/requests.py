@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Literal
 
@@ -50,6 +51,11 @@ class Generate:
     stop: tuple[str, ...] = ()
     temperature: float = 0.0
     draw: int = 0
+
+    @property
+    def seed(self) -> int:
+        """Where its random numbers begin, below 2**31: prompt and draw decide it, the rest of the run does not."""
+        return int.from_bytes(hashlib.sha256(repr((self.prompt, self.draw)).encode()).digest()[:4]) >> 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """A checkpoint is found by folder or hub id, and is known by its content: a sha256 over every file that is read.
 
-Nothing here loads weights, and nothing ever reads a pickle.
+Nothing here loads weights. A pickle is passed over unless the user allows it: what loads one can be made to run code.
 """
 
 from __future__ import annotations
@@ -29,6 +29,10 @@ WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 DOWNLOADED = (*CONFIG_FILES, *TOKENIZER_FILES, "model*.safetensors", INDEX, ADAPTER_CONFIG, ADAPTER_WEIGHTS)
 CODE_FILES = ("*.py",)
+PICKLE, PICKLE_INDEX = "pytorch_model.bin", "pytorch_model.bin.index.json"
+PICKLE_FILES = ("pytorch_model*.bin", PICKLE_INDEX)
+ALLOWED = {"trust_remote_code": CODE_FILES, "allow_pickle": PICKLE_FILES}
+"""The arguments by which a user has more read than tensors and texts, and the files."""
 RECORDED = "recorded:"
 SERVED = re.compile(r"openai:(?P<name>[^@\s]+)@(?P<url>https?://\S+)")
 HUB_ID = re.compile(r"(?P<id>[\w.-]+(?:/[\w.-]+)?)(?:@(?P<revision>[^@\s]+))?")
@@ -89,9 +93,9 @@ def resolve(
 ) -> Checkpoint | Served:
     """The checkpoint that `spec` names: a folder, a hub id with an optional `@revision`, or `openai:NAME@URL`.
 
-    A folder (or hub id) may be an adapter that names its base. Of the engine's `arguments` three count: `adapter`, a
-    folder or hub id put on the *model*, never on its baseline; `revision`, for hub ids without one; and
-    `trust_remote_code`. `cache` is a JSON file in which hashes of unchanged files are kept.
+    A folder (or hub id) may be an adapter that names its base. Of the engine's `arguments` these count: `adapter`, a
+    folder or hub id put on the *model*, never on its baseline; `revision`, for hub ids without one; and what
+    `ALLOWED` names. `cache` is a JSON file in which hashes of unchanged files are kept.
 
     Raises `NoCheckpoint` where there is nothing by that name or the files are not all there, `EngineError` where
     they are and cannot be used.
@@ -99,7 +103,8 @@ def resolve(
     arguments = arguments or {}
     if spec.startswith("openai:"):
         return _served(spec, role)
-    patterns = DOWNLOADED + (CODE_FILES if arguments.get("trust_remote_code", "").lower() == "true" else ())
+    allowed = (files for name, files in ALLOWED.items() if arguments.get(name, "").lower() == "true")
+    patterns = sum(allowed, DOWNLOADED)
     place = _find(spec, arguments.get("revision"), patterns)
     named = arguments.get("adapter") if role == "model" else None
     adapter: Path | None = None
@@ -221,32 +226,42 @@ def _files(folder: Path, patterns: tuple[str, ...]) -> Iterator[tuple[str, Path]
     if not (folder / "config.json").is_file():
         msg = f"{folder} is no checkpoint: it has no config.json. {_holds(folder)}"
         raise NoCheckpoint(msg)
-    weights = _weights(folder)
-    code = CODE_FILES if CODE_FILES[0] in patterns else ()
+    code = CODE_FILES if set(CODE_FILES) <= set(patterns) else ()
     yield from _matching(folder, CONFIG_FILES + TOKENIZER_FILES + code)
-    yield from ((name, folder / name) for name in weights)
+    pickles = set(PICKLE_FILES) <= set(patterns)
+    yield from ((name, folder / name) for name in _weights(folder, pickles=pickles))
 
 
-def _weights(folder: Path) -> list[str]:
+def _weights(folder: Path, *, pickles: bool) -> list[str]:
     """The names of the weight files, an index included, that transformers would read."""
-    if (folder / WEIGHTS).is_file():
-        return [WEIGHTS]
-    if (folder / INDEX).is_file():
-        shards = _read(folder / INDEX).get("weight_map")
-        names = sorted({str(name) for name in shards.values()}) if isinstance(shards, dict) else []
-        lacking = [name for name in names if not (folder / name).is_file()]
-        if lacking or not names:
-            msg = f"{folder}: {INDEX} names {len(names)} files; missing: {', '.join(lacking) or 'all'}"
-            raise NoCheckpoint(msg)
-        return [INDEX, *names]
-    if pickles := sorted(path.name for path in folder.glob("*.bin")):
+    for whole, index in ((WEIGHTS, INDEX), (PICKLE, PICKLE_INDEX))[: 1 + pickles]:
+        if (folder / whole).is_file():
+            return [whole]
+        if (folder / index).is_file():
+            return [index, *_shards(folder, index)]
+    if found := sorted(path.name for path in folder.glob("*.bin")):
+        step = (
+            f"neither {PICKLE} nor {PICKLE_INDEX} is among them"
+            if pickles
+            else "if you trust them, say allow_pickle=true (an engine argument)"
+        )
         msg = (
-            f"{folder} holds its weights as pickles ({', '.join(pickles[:3])}), which can run code and are never read; "
-            "convert them with model.save_pretrained(folder), which writes safetensors"
+            f"{folder} holds its weights as pickles ({', '.join(found[:3])}), which can be made to run code; convert "
+            f"them with model.save_pretrained(folder), which writes safetensors; {step}"
         )
         raise EngineError(msg)
     msg = f"{folder} has no weights: neither {WEIGHTS} nor {INDEX}. {_holds(folder)}"
     raise NoCheckpoint(msg)
+
+
+def _shards(folder: Path, index: str) -> list[str]:
+    shards = _read(folder / index).get("weight_map")
+    names = sorted({str(name) for name in shards.values()}) if isinstance(shards, dict) else []
+    lacking = [name for name in names if not (folder / name).is_file()]
+    if lacking or not names:
+        msg = f"{folder}: {index} names {len(names)} files; missing: {', '.join(lacking) or 'all'}"
+        raise NoCheckpoint(msg)
+    return names
 
 
 def _holds(folder: Path) -> str:

@@ -12,9 +12,9 @@ import torch
 
 from fairprobe.engines import tree
 from fairprobe.engines.network import NOT_A_NUMBER, Kept, Network, too_large
-from fairprobe.engines.tokens import Encoded
+from fairprobe.engines.tokens import Encoded, chosen
 from fairprobe.engines.tree import Read, Trunk
-from fairprobe.requests import Chosen, Failed, Response
+from fairprobe.requests import Failed, Response
 
 ROW = {"cpu": 1024, "other": 4096}
 """The most tokens of one row with branches: every token of a row is compared with every other."""
@@ -156,13 +156,7 @@ class _Sums:
         if index in self._failed:
             tokens = len(encoded.prompt) + max(map(len, options))
             return too_large(self._device, tokens)
-        values = iter(self._values[self._first[index] :])
-        totals = [math.fsum(islice(values, len(ids))) for ids in options]
-        if not all(map(math.isfinite, totals)):
-            return Failed(NOT_A_NUMBER)
-        single = all(len(ids) == 1 for ids in options) and len(set(options)) == len(options)
-        mass = min(1.0, math.fsum(map(math.exp, totals))) if single else None
-        return Chosen(tuple(totals), tuple(map(len, options)), len(encoded.prompt), mass)
+        return chosen(encoded, islice(self._values, self._first[index], None)) or Failed(NOT_A_NUMBER)
 
 
 def _cumulated(sizes: Sequence[int]) -> Iterator[int]:

@@ -32,7 +32,7 @@ class Local:
     takes: Literal["tokens"] = "tokens"
     loglikelihoods = True
     room = 0
-    """How many tokens an engine must be able to write after a prompt of which nothing is written."""
+    """How many tokens an engine writes after an option, wanted or not."""
 
     def __init__(
         self, checkpoint: Checkpoint, arguments: Mapping[str, str], template_arguments: Mapping[str, str]

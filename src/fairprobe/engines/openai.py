@@ -6,7 +6,6 @@ answers, vectors and ratings come back. This module says what is asked; `http` a
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,6 +25,8 @@ from fairprobe.requests import Choose, DoesNotFit, Embed, Failed, Generate, Prom
 
 RULES = 1
 """Raised when how a request is put or read changes, so that the store asks again."""
+ROOM = 1
+"""A server writes a token after every prompt, wanted or not."""
 AS_IT_IS = {"top_p": 1.0, "top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0}
 """What a vLLM would else take from the checkpoint's generation_config.json, and change the model's answers by."""
 SAMPLE = Prompt("Which animal says moo? Ọ̀kọ̀ọ̀kan, 猫 and 42.", format="plain")
@@ -188,8 +189,8 @@ class OpenAIEngine:
             if problem := self._problem(request):
                 raise EngineError(problem)
         limit = self.server.max_model_len
-        encoded = self.tokens.encode_all(new, limit) if self.tokens else [Encoded(())] * len(new)
-        self._encoded.update(zip(new, (_with_room(each, limit) for each in encoded), strict=True))
+        encoded = self.tokens.encode_all(new, limit, ROOM) if self.tokens else [Encoded(())] * len(new)
+        self._encoded.update(zip(new, encoded, strict=True))
         return [self._encoded[request] for request in requests]
 
     def answers(self, requests: Sequence[Request]) -> Iterator[Mapping[Request, Response]]:
@@ -288,12 +289,10 @@ class OpenAIEngine:
 
     def _sampling(self, request: Generate, encoded: Encoded) -> dict[str, Any]:
         said: dict[str, Any] = {self.server.length: request.max_tokens, "temperature": request.temperature}
-        # a stop text is looked for in the answer, and a server would look in the reasoning too: here it is cut after
-        if request.stop and not (self.tokens and self.tokens.reasons and encoded.chat):
+        if request.stop and not (self.tokens and self.tokens.stops_late(encoded)):
             said["stop"] = list(request.stop)
         if request.temperature > 0:
-            drawn = hashlib.sha256(repr((request.prompt, request.draw)).encode()).digest()
-            said["seed"] = int.from_bytes(drawn[:4]) >> 1
+            said["seed"] = request.seed
         if self.server.is_vllm:
             said |= AS_IT_IS
         return said | ({"return_token_ids": True} if self.tokens else {})
@@ -319,7 +318,7 @@ class OpenAIEngine:
 
     def _read(self, request: Request, encoded: Encoded, got: Any) -> Response:
         if isinstance(request, Choose):
-            return replies.chosen(encoded, got)
+            return replies.scored(encoded, got)
         if isinstance(request, Rate):
             return replies.rated(got)
         if isinstance(request, Embed):
@@ -329,21 +328,13 @@ class OpenAIEngine:
 
 def _scoring(encoded: Encoded) -> dict[str, Any]:
     """How a vLLM is asked for options: by their ids after the prompt, else each as the end of a prompt of its own."""
-    options = tuple(dict.fromkeys(encoded.continuations))
     asked: dict[str, Any] = {"max_tokens": 1, "temperature": 0.0}
     if not replies.scored_at_once(encoded):
+        options = dict.fromkeys(encoded.continuations)
         return asked | {"prompt": [encoded.prompt + ids for ids in options], "prompt_logprobs": 0}
-    ids = [token for (token,) in options]
+    ids = encoded.letters
     # by id, since two tokens of the same text would fall together
     return asked | {"logprobs": len(ids), "logprob_token_ids": ids, "return_tokens_as_token_ids": True}
-
-
-def _with_room(encoded: Encoded | DoesNotFit, limit: int | None) -> Encoded | DoesNotFit:
-    """What leaves room for the one token that a server always writes, after an option too."""
-    if limit is None or isinstance(encoded, DoesNotFit) or replies.scored_at_once(encoded):
-        return encoded
-    tokens = len(encoded.prompt) + max(map(len, encoded.continuations)) + 1
-    return encoded if tokens <= limit else DoesNotFit(tokens, limit)
 
 
 def _check(tokens: Tokens, api: Api, checkpoint: Served) -> None:

@@ -10,9 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from fairprobe.engines.tokens import Encoded, Ids, Said, Tokens, cut, divided
+from fairprobe.engines.tokens import MOST_IDS, Encoded, Ids, Said, Tokens, chosen, cut, divided
 from fairprobe.requests import (
-    Chosen,
     DoesNotFit,
     Embedded,
     Failed,
@@ -88,7 +87,7 @@ def _said(choice: Json, encoded: Encoded) -> Said:
     return Said(str(reasoning).strip(), text.lstrip()) if reasoning else divided(text)
 
 
-def chosen(encoded: Encoded, got: Json) -> Response:
+def scored(encoded: Encoded, got: Json) -> Response:
     """The summed log-likelihoods of the options: of the next token, or of the last tokens of prompt and option."""
     options = encoded.continuations
     if scored_at_once(encoded):
@@ -100,19 +99,14 @@ def chosen(encoded: Encoded, got: Json) -> Response:
             ids: _last(ids, encoded, choice["prompt_logprobs"])
             for ids, choice in zip(dict.fromkeys(options), ordered, strict=True)
         }
-    for ids, row in rows.items():
-        if not all(value is not None and math.isfinite(value) and value > LOWEST for value in row):
-            return Failed(f"no finite log-likelihood of the tokens {list(ids)} came back: {row}")
-    totals = {ids: math.fsum(value for value in row if value is not None) for ids, row in rows.items()}
-    single = all(len(ids) == 1 for ids in options) and len(totals) == len(options)
-    mass = min(1.0, math.fsum(map(math.exp, totals.values()))) if single else None
-    values = tuple(totals[ids] for ids in options)
-    return Chosen(values, tuple(map(len, options)), len(encoded.prompt), mass)
+    values = [LOWEST if value is None else value for ids in options for value in rows[ids]]
+    found = chosen(encoded, values) if min(values) > LOWEST else None
+    return found or Failed(f"the log-likelihoods of the options' tokens are not all there and finite: {rows}")
 
 
 def scored_at_once(encoded: Encoded) -> bool:
     """Whether the options' log-likelihoods stand at one position, and are no more than a vLLM gives there."""
-    return all(len(ids) == 1 for ids in encoded.continuations) and len(set(encoded.continuations)) <= 128
+    return 0 < len(encoded.letters) <= MOST_IDS
 
 
 def _last(ids: Ids, encoded: Encoded, given: list[Json | None]) -> list[float | None]:

@@ -9,18 +9,22 @@ options stay comparable, and `Encoded.moved` counts the tokens.
 from __future__ import annotations
 
 import hashlib
+import math
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from fairprobe.engines.checkpoints import first_line
 from fairprobe.errors import EngineError
-from fairprobe.requests import Choose, DoesNotFit, Embed, Generate, Generated, Prompt, Rate, Request, Unfinished
+from fairprobe.requests import Choose, Chosen, DoesNotFit, Embed, Generate, Generated, Prompt, Rate, Request, Unfinished
 
 Ids = tuple[int, ...]
+MOST_IDS = 128
+"""A vLLM weighs no more ids of a next token than this."""
 FAR = 10**9
 """A tokenizer's `model_max_length` above this says that it knows none."""
 REASONING = (
@@ -47,12 +51,28 @@ class Encoded:
     moved: int = 0
     reasoning: bool = False
 
+    @property
+    def letters(self) -> Ids:
+        """The distinct options where each is a single token, which are then weighed at one place; else none."""
+        distinct = dict.fromkeys(self.continuations)
+        return tuple(ids[0] for ids in distinct) if all(len(ids) == 1 for ids in distinct) else ()
+
 
 class Said(NamedTuple):
     """What a model wrote: its reasoning, and its answer, which is None where the reasoning did not end."""
 
     reasoning: str | None
     text: str | None
+
+
+def chosen(encoded: Encoded, values: Iterable[float]) -> Chosen | None:
+    """The choice that the log-likelihoods of the options' tokens make, all in their order; None if one is no number."""
+    left, options = iter(values), encoded.continuations
+    totals = tuple(math.fsum(islice(left, len(ids))) for ids in options)
+    if not all(map(math.isfinite, totals)):
+        return None
+    mass = min(1.0, math.fsum(map(math.exp, totals))) if len(encoded.letters) == len(options) else None
+    return Chosen(totals, tuple(map(len, options)), len(encoded.prompt), mass)
 
 
 def cut(text: str, stop: Sequence[str]) -> int | None:
@@ -114,7 +134,7 @@ class Tokens:
     ) -> list[Encoded | DoesNotFit]:
         """The same for many requests, in their order; every distinct text is tokenised once.
 
-        `room` is how many tokens more must fit after a prompt of which nothing is written.
+        `room` is how many tokens more must fit after an option, where the engine cannot but write some.
         """
         with quiet():
             dressed = [(request, *self.dress(request)) for request in requests]
@@ -157,9 +177,13 @@ class Tokens:
         """Whether the chat template knows of a reasoning: what a model writes first is then not its answer."""
         return self._template is not None and any(end in self._template for _, end in REASONING)
 
+    def stops_late(self, encoded: Encoded) -> bool:
+        """Whether a stop text may be in a reasoning, where it ends nothing: it is then cut off after all is written."""
+        return encoded.chat and self.reasons
+
     def said(self, ids: Sequence[int], encoded: Encoded) -> Said:
         """What generated tokens say: the reasoning, where there is one, and the answer, where it has begun."""
-        if not (encoded.chat and self.reasons):
+        if not self.stops_late(encoded):
             return Said(None, self.text(ids))
         whole = str(self._tokenizer.decode(list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False))
         reasoning, answer = divided(whole)
@@ -348,6 +372,9 @@ def shared(one: Ids, other: Ids) -> int:
 
 
 def _fitted(request: Request, encoded: Encoded, limit: int | None, room: int) -> Encoded | DoesNotFit:
-    written = request.max_tokens if isinstance(request, Generate) else room
-    tokens = len(encoded.prompt) + max(map(len, encoded.continuations), default=0) + written
+    written = request.max_tokens if isinstance(request, Generate) else 0
+    longest = max(map(len, encoded.continuations), default=0)
+    # a letter is itself what is written after the prompt
+    spare = room if longest and not encoded.letters else 0
+    tokens = len(encoded.prompt) + longest + spare + written
     return encoded if limit is None or tokens <= limit else DoesNotFit(tokens, limit)

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from fairprobe.engines import choosing, pooling, writing
-from fairprobe.engines.checkpoints import Checkpoint, first_line
+from fairprobe.engines.checkpoints import ALLOWED, Checkpoint, first_line
 from fairprobe.engines.local import DTYPES, Local, numerics, unusable
 from fairprobe.engines.network import COUNTED, Network, Pooling
 from fairprobe.engines.tokens import Encoded, Tokens, quiet
@@ -47,6 +47,7 @@ class Settings:
     quantization: str | None = None
     batch_tokens: int | None = None
     trust_remote_code: bool = False
+    allow_pickle: bool = False
 
     @classmethod
     def read(cls, arguments: Mapping[str, str]) -> Settings:
@@ -69,7 +70,7 @@ def _parsed(name: str, value: str) -> Any:
         return _one_of(name, value, DTYPES)
     if name == "quantization":
         return _one_of(name, value, {"8bit": "load_in_8bit", "4bit": "load_in_4bit"})
-    if name == "trust_remote_code":
+    if name in ALLOWED:
         return _one_of(name, value.lower(), {"true": True, "false": False})
     if name == "batch_tokens":
         if not value.isdecimal() or int(value) < 1:
@@ -220,13 +221,14 @@ def _network(engine: TransformersEngine, name: str) -> Network:
     said = {
         "attn_implementation": settings.attn_implementation,
         "device_map": settings.device_map,
+        "use_safetensors": not settings.allow_pickle,
         "quantization_config": settings.quantization
         and transformers.BitsAndBytesConfig(**{settings.quantization: True}),
     }
     try:
         model, report = getattr(transformers, name).from_pretrained(
-            str(checkpoint.path), config=engine.config, dtype=engine.dtype, use_safetensors=True,
-            local_files_only=True, trust_remote_code=engine.trusts, output_loading_info=True,
+            str(checkpoint.path), config=engine.config, dtype=engine.dtype, local_files_only=True,
+            trust_remote_code=engine.trusts, output_loading_info=True,
             **{key: value for key, value in said.items() if value},
         )  # fmt: skip
     except Exception as error:  # a bad file, an architecture that writes no text, no memory: each raises its own

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import re
@@ -14,14 +13,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fairprobe.engines.checkpoints import ADAPTER_CONFIG, Checkpoint
+from fairprobe.engines.checkpoints import ADAPTER_CONFIG, ALLOWED, Checkpoint
 from fairprobe.engines.local import Local, numerics
-from fairprobe.engines.tokens import Encoded
+from fairprobe.engines.tokens import MOST_IDS, Encoded, chosen
 from fairprobe.engines.vllm_process import Ask, Kind, Process, Told
 from fairprobe.errors import EngineError
 from fairprobe.requests import (
     Choose,
-    Chosen,
     DoesNotFit,
     Embed,
     Embedded,
@@ -35,10 +33,8 @@ from fairprobe.requests import (
 
 RULES = 1
 """Raised when how a request is put or read changes, so that the store asks again."""
-OURS = {"adapter", "device", "dtype", "revision", "timeout", "trust_remote_code"}
+OURS = {"adapter", "device", "dtype", "revision", "timeout", *ALLOWED}
 """Arguments that we read; any other goes to `vllm.LLM`."""
-MOST_IDS = 128
-"""vLLM weighs no more ids of a next token than this."""
 FIRST, MOST, SECONDS = 256, 20_000, 20.0
 """Requests of the first call, of the largest one, and how long a call should take: what a killed run loses."""
 PATIENCE = 1800.0
@@ -59,6 +55,7 @@ def open(  # noqa: A001 - the name every engine's module gives it
 class Question(NamedTuple):
     """What is put to vLLM for a request: questions of one kind."""
 
+    kind: Kind
     request: Request
     encoded: Encoded
     asks: tuple[Ask, ...]
@@ -67,7 +64,6 @@ class Question(NamedTuple):
 class VllmEngine(Local):
     """Answers requests with vLLM, in float32 on a CPU and the checkpoint's own dtype on a GPU."""
 
-    # it writes a token after every prompt, wanted or not
     room = 1
 
     def __init__(
@@ -111,7 +107,8 @@ class VllmEngine(Local):
         for request, fit in encoded:
             if isinstance(fit, Encoded):
                 kind = _kind(request, fit)
-                kinds.setdefault(kind, []).append(Question(request, fit, tuple(_asks(kind, request, fit))))
+                asks = tuple(_asks(kind, request, fit, stops=not self.tokens.stops_late(fit)))
+                kinds.setdefault(kind, []).append(Question(kind, request, fit, asks))
         for kind, questions in kinds.items():
             yield from self._answers(kind, questions)
 
@@ -173,7 +170,10 @@ class VllmEngine(Local):
         if len(values) < len(given) or not values:
             return Failed(BROKEN)
         if isinstance(request, Choose):
-            return _chosen(encoded, values)
+            if question.kind == "ids":
+                known = dict(zip(encoded.letters, values, strict=True))
+                values = [known[token] for (token,) in encoded.continuations]
+            return chosen(encoded, values) or Failed(BROKEN)
         answer = Rated if isinstance(request, Rate) else Embedded
         return answer(tuple(values), len(encoded.prompt))
 
@@ -238,37 +238,22 @@ class VllmEngine(Local):
 def _kind(request: Request, encoded: Encoded) -> Kind:
     """One-token options are weighed as next tokens, longer ones as the end of a prompt."""
     if isinstance(request, Choose):
-        short = all(len(ids) == 1 for ids in encoded.continuations) and len(set(encoded.continuations)) <= MOST_IDS
-        return "ids" if short else "rows"
+        return "ids" if 0 < len(encoded.letters) <= MOST_IDS else "rows"
     kinds: dict[type[Request], Kind] = {Generate: "write", Rate: "rate", Embed: "embed"}
     return kinds[type(request)]
 
 
-def _asks(kind: Kind, request: Request, encoded: Encoded) -> Iterator[Ask]:
+def _asks(kind: Kind, request: Request, encoded: Encoded, *, stops: bool) -> Iterator[Ask]:
     prompt = list(encoded.prompt)
     if kind == "ids":
-        yield Ask(prompt, [ids[0] for ids in dict.fromkeys(encoded.continuations)])
+        yield Ask(prompt, list(encoded.letters))
     elif kind == "rows":
         yield from (Ask([*prompt, *ids], start=len(prompt)) for ids in encoded.continuations)
     elif isinstance(request, Generate):
-        digest = hashlib.sha256(repr((request.prompt, request.draw)).encode()).digest()
-        seed = int.from_bytes(digest[:4], "big") if request.temperature else None
-        yield Ask(prompt, [], 0, request.max_tokens, list(request.stop), request.temperature, seed)
+        seed = request.seed if request.temperature else None
+        yield Ask(prompt, [], 0, request.max_tokens, list(request.stop) if stops else [], request.temperature, seed)
     else:
         yield Ask(prompt)
-
-
-def _chosen(encoded: Encoded, values: Sequence[float]) -> Chosen:
-    """The response to a choice, of a value for each distinct next token or for each token of each option."""
-    options = encoded.continuations
-    if all(len(ids) == 1 for ids in options) and len(values) == len(set(options)):
-        known = dict(zip(dict.fromkeys(options), values, strict=True))
-        totals = tuple(known[ids] for ids in options)
-        mass = min(1.0, math.fsum(map(math.exp, totals))) if len(known) == len(options) else None
-        return Chosen(totals, (1,) * len(options), len(encoded.prompt), mass)
-    left = iter(values)
-    totals = tuple(math.fsum(next(left) for _ in ids) for ids in options)
-    return Chosen(totals, tuple(map(len, options)), len(encoded.prompt))
 
 
 def _value(text: str) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import random
 from collections.abc import Iterator, Sequence
@@ -106,8 +105,7 @@ class _Answer:
         self._tokens = tokens
         # a text of n bytes spans at most n tokens, if none of them is empty; four more for those that are
         self._window = max((len(text.encode()) for text in self.request.stop), default=0) + 4
-        seed = hashlib.sha256(repr((self.request.prompt, self.request.draw)).encode()).digest()
-        self._random = random.Random(seed)
+        self._random = random.Random(self.request.seed)
 
     def again(self) -> _Answer:
         """The same answer before anything was written."""
