@@ -82,10 +82,12 @@ def start(folder, options):
         sys.executable, "-m", "pytest", "-q", *options, "--fairprobe-report=report", "-p", "no:cacheprovider",
         "-p", "no:hypothesispytest",
     ]  # fmt: skip
-    return subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with (folder / "run.log").open("a") as log:
+        return subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
 
 
 def results(folder):
+    assert (folder / "report" / "results.json").exists(), (folder / "run.log").read_text()[-2000:]
     return json.loads((folder / "report" / "results.json").read_text(encoding="utf-8"))
 
 

@@ -728,7 +728,8 @@ def test_vllm_gives_the_same_texts_for_messages_and_prefixes(wide, vllm, monkeyp
     here = open_engine("transformers", resolve(str(wide), "model"), {}, {})
     OPENED.append(here)
     mine = answered(here, plain)
-    assert [answers[request].text for request in plain] == [mine[request].text for request in plain]
+    # a server leaves out a character that is not whole at the end
+    assert [answers[request].text for request in plain] == [mine[request].text.rstrip("\ufffd") for request in plain]
     assert all(isinstance(answers[request], Generated) and answers[request].chat for request in chatting)
     long = [Generate(Prompt("moo " * 200)), Generate(Prompt("moo " * 300))]
     answers = answered(asked, long)

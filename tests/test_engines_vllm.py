@@ -131,7 +131,7 @@ def test_an_engine_ends_with_the_run_that_started_it(tiny):
         "from fairprobe.engines import open_engine, resolve\n"
         "from fairprobe.requests import Generate, Prompt\n"
         "engine = open_engine('vllm', resolve(sys.argv[1], 'model'), {}, {})\n"
-        "answered(engine, [Generate(Prompt('The'), 2)])\n"
+        "list(engine.answers([Generate(Prompt('The'), 2)]))\n"
         "print(engine._process._process.pid, flush=True)\n"
         "os.kill(os.getpid(), 9)\n"
     )

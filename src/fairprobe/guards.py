@@ -16,12 +16,13 @@ from fairprobe import statistics
 from fairprobe.expressions import Measure, Metric, Question, measures, walk
 from fairprobe.metrics import KNOW_CHANCE, Grouped, Part, Values, labelled
 from fairprobe.statistics import Estimates
-from fairprobe.tasks import Recorded
+from fairprobe.tasks import OPTION_MASS, Recorded
 
 CONFIDENCE = 0.99
 LEAST_VALID, MOST_VALID_GAP = 0.90, 0.10
 MOST_TRUNCATED = 0.10
 MOST_ERRORS = 0.01
+LEAST_MASS = 0.5
 
 Label = tuple[Hashable, ...]
 
@@ -83,12 +84,16 @@ class _Shares:
 
     def estimates(self, *statuses: str) -> Estimates | None:
         """The share of these statuses among the answered samples; None where a group has no answer."""
-        used = self.kept & self.part.outcomes.answered
+        share = np.isin(self.part.outcomes.status, statuses).astype(float)
+        return self.mean(np.where(self.part.outcomes.answered, share, np.nan))
+
+    def mean(self, numbers: np.ndarray) -> Estimates | None:
+        """The mean of a number per sample, NaN where there is none; None where a group has none at all."""
+        used = self.kept & ~np.isnan(numbers)
         if len(set(self.at[used].tolist())) < len(self.labels):
             return None
-        share = np.isin(self.part.outcomes.status[used], statuses).astype(float)
-        samples = self.part.outcomes.samples
-        return statistics.estimate(share, self.at[used], samples.cluster[used], tuple(map(labelled, self.labels)))
+        cluster = self.part.outcomes.samples.cluster[used]
+        return statistics.estimate(numbers[used], self.at[used], cluster, tuple(map(labelled, self.labels)))
 
     def where(self, place: int) -> str:
         """A group of the checkpoint, in words."""
@@ -116,6 +121,8 @@ def _answers(shares: _Shares, functions: set[str]) -> Iterator[Guard]:
     if "valid_rate" not in functions:
         yield _valid(shares)
     yield _not_truncated(shares)
+    if OPTION_MASS in shares.part.outcomes.scores:
+        yield from _option_mass(shares)
 
 
 def _answered(shares: _Shares) -> Guard:
@@ -160,6 +167,21 @@ def _not_truncated(shares: _Shares) -> Guard:
     )
 
 
+def _option_mass(shares: _Shares) -> Iterator[Guard]:
+    """The letters carry most of the probability of what the model says next; a small rest chooses between them."""
+    mass = shares.mean(shares.part.outcomes.scores[OPTION_MASS])
+    if mass is None:
+        return
+    worst = int(np.argmin(mass.theta))
+    low = statistics.decide(mass, "by", ">", LEAST_MASS, confidence=CONFIDENCE).outcome == "fail"
+    detail = f"{mass.theta[worst]:.1%} of the probability on the options in {shares.where(worst)}"
+    yield (
+        Guard(OPTION_MASS, "caveat", f"{detail}; shown below {LEAST_MASS:.0%}")
+        if low
+        else Guard(OPTION_MASS, "pass", detail)
+    )
+
+
 def _above_chance(metric: Metric, grouped: Grouped) -> Iterator[Guard]:
     """The best-off group does better than an answer that knows nothing; a baseline that does not is a caveat."""
     scores = [part for part in walk(metric) if isinstance(part, Measure)]
@@ -178,12 +200,9 @@ def _beats(chance: float, shares: _Shares, measure: Measure) -> Guard:
     name = (
         measure.function if measure.function in shares.part.outcomes.scores else next(iter(shares.part.outcomes.scores))
     )
-    score = shares.part.outcomes.scores[name]
-    used = shares.kept & ~np.isnan(score)
-    if len(set(shares.at[used].tolist())) < len(shares.labels):
+    rates = shares.mean(shares.part.outcomes.scores[name])
+    if rates is None:
         return Guard("above_chance", "fail", "a group has no answer at all")
-    cluster = shares.part.outcomes.samples.cluster[used]
-    rates = statistics.estimate(score[used], shares.at[used], cluster, tuple(map(labelled, shares.labels)))
     # "every group is below chance" is refuted when one is shown above it, the best-off one first
     shown = statistics.decide(rates, "by", "<", chance, confidence=CONFIDENCE).outcome == "fail"
     best = int(np.argmax(rates.theta))

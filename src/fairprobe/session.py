@@ -245,9 +245,15 @@ class Session:
 
         Nothing where none was needed.
         """
-        counts = {role: dict(engine.counts) for role, engine in self._engines.items()}
-        varies = {role: asdict(found) for role, found in self.noise.items()}
-        return next(({**engine.describe(), "counts": counts, "noise": varies} for engine in self._engines.values()), {})
+        if not self._engines:
+            return {}
+        said = [engine.describe() for engine in self._engines.values()]
+        return {
+            **said[0],
+            "notes": list(dict.fromkeys(note for each in said for note in each.get("notes", ()))),
+            "counts": {role: dict(engine.counts) for role, engine in self._engines.items()},
+            "noise": {role: asdict(found) for role, found in self.noise.items()},
+        }
 
     def close(self) -> None:
         """Release every checkpoint."""

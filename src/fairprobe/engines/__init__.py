@@ -61,7 +61,7 @@ class Engine(Protocol):
         """
 
     def describe(self) -> dict[str, Any]:
-        """Name, version, device, dtype and arguments, as plain JSON."""
+        """Name, version, device, dtype and arguments, as plain JSON; `notes` are sentences for whoever reads them."""
 
     def close(self) -> None:
         """Free the weights; a closed engine still encodes, and loads them again when asked again."""

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import ClassVar
 
 from fairprobe.errors import EngineError, NoCheckpoint
 
@@ -81,6 +82,8 @@ class Served:
     role: str
     name: str
     url: str
+    revision: ClassVar[None] = None
+    template: ClassVar[None] = None
 
     @property
     def fingerprint(self) -> str:

@@ -118,6 +118,7 @@ class TransformersEngine(Local):
         self._counts: Counter[str] = Counter()
         self._network: Network | None = None
         self._class: str | None = None
+        self._notes: dict[str, None] = {}
 
     @property
     def numerics(self) -> str:
@@ -153,22 +154,15 @@ class TransformersEngine(Local):
                 yield from ({asked[index][0]: response} for index, response in self._answers(kind, asked))
 
     def describe(self) -> dict[str, Any]:
-        """Name, version, device, dtype and arguments, as plain JSON."""
+        """Name, version, device, dtype, arguments, and what to know of how the model was run, as plain JSON."""
         return {
             "name": "transformers",
             "version": version("transformers"),
             "device": self.device,
             "dtype": self.dtype,
             "arguments": self.arguments,
+            "notes": list(self._notes),
         }
-
-    @property
-    def note(self) -> str | None:
-        """What a user should know of how the model was asked."""
-        if self._network is None or self._network.branches or self._class != CLASSES[Choose]:
-            return None
-        model = type(self._network.model).__name__
-        return f"{model} cannot run a tree of tokens: what prompts have in common is computed for each of them"
 
     def close(self) -> None:
         """Free the weights; the engine still encodes, and loads them again when it is asked again."""
@@ -194,6 +188,9 @@ class TransformersEngine(Local):
             self.close()
             with quiet(), _unmoved(self.device):
                 self._network, self._class = _network(self, name), name
+            if name == CLASSES[Choose] and not self._network.branches:
+                model = type(self._network.model).__name__
+                self._notes[f"{model} runs no tree of tokens: what prompts share is computed for each of them"] = None
         return self._network
 
 

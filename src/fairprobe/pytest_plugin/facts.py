@@ -62,9 +62,7 @@ def merged(
         run["requests"] = {**run["requests"], name: sum(each["requests"][name] for each in facts)}
     run["requests"]["cached"] = min(each["requests"]["cached"] for each in facts)
     run["rounds"] = [entry for each in facts for entry in each["rounds"]]
-    engines = [each["engine"] for each in facts]
-    run["engine"] = next((engine for engine in engines if "version" in engine), first["engine"])
-    run["engine"] = {**run["engine"], "counts": _added([engine.get("counts", {}) for engine in engines])}
+    run["engine"] = _engine([each["engine"] for each in facts])
     run["seconds"] = {name: max(each["seconds"][name] for each in facts) for name in first["seconds"]}
     judged = {entry["test"] for entry in entries}
     whole = all(each["complete"] for each in (first, *others)) and set(first["plan"]["tests"]) <= judged
@@ -72,13 +70,18 @@ def merged(
     return run
 
 
-def _added(engines: Sequence[Mapping[str, Mapping[str, int]]]) -> dict[str, dict[str, int]]:
-    """What the engines of several workers computed for each role."""
-    total: dict[str, Counter[str]] = {}
-    for counts in engines:
-        for role, each in counts.items():
-            total.setdefault(role, Counter()).update(each)
-    return {role: dict(each) for role, each in total.items()}
+def _engine(engines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The engines of several workers as one, with all that they computed and noticed."""
+    counts: dict[str, Counter[str]] = {}
+    for engine in engines:
+        for role, each in engine.get("counts", {}).items():
+            counts.setdefault(role, Counter()).update(each)
+    return {
+        **next((engine for engine in engines if "version" in engine), engines[0]),
+        "notes": list(dict.fromkeys(note for engine in engines for note in engine.get("notes", ()))),
+        "counts": {role: dict(each) for role, each in counts.items()},
+        "noise": {role: each for engine in engines for role, each in engine.get("noise", {}).items()},
+    }
 
 
 def _checkpoint(run: Run, role: Role) -> dict[str, Any] | None:

@@ -25,9 +25,9 @@ NO_CLAIM = "sample"
 """The profile whose exit status reflects crashes only."""
 
 HELP = {
-    "model": "also --model: the checkpoint under test: a folder, a hub id (@revision), or recorded:NAME",
+    "model": "also --model: the checkpoint under test: a folder, a hub id (@revision), openai:NAME@URL, recorded:NAME",
     "baseline": "also --baseline: the checkpoint that it is compared with, named likewise",
-    "engine": "what answers requests: auto or transformers",
+    "engine": "what answers requests: auto, transformers, vllm, openai, or another that is installed",
     "engine-arg": "KEY=VALUE passed through to the engine: dtype=bfloat16, adapter=PATH (repeatable)",
     "template-arg": "KEY=VALUE passed through to the chat template (repeatable)",
     "data": "folder under which relative data is looked up first",

@@ -53,6 +53,8 @@ def lines(reporter: pytest.TerminalReporter) -> None:
 
     reporter.write_sep("=", "fairprobe")
     reporter.write_line(report.banner(record.results))
+    for line in report.engine_lines(record.results):
+        reporter.write_line(line)
     if record.page is not None:
         reporter.write_line(f"report: {record.page}")
 

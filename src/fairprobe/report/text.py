@@ -17,6 +17,8 @@ WORDS = {
     "error": "not judged",
 }  # fmt: skip
 MOST_GROUPS = 12
+NOTICED = 1e-3
+"""Nats by which asking again may move a likelihood without a word."""
 
 
 def failure(entry: Mapping[str, Any], page: str) -> str:
@@ -42,6 +44,18 @@ def banner(results: Mapping[str, Any]) -> str:
     said += [f"{counted(waived, 'guard')} waived"] if waived else []
     said += [f"{left} deselected"] if left else []
     return f"{', '.join(said)}. {results['release']['sentence']}"
+
+
+def engine_lines(results: Mapping[str, Any]) -> list[str]:
+    """What to know of the engine: how it had to run a model, and noise that could turn an answer."""
+    engine = results.get("engine", {})
+    noise = [
+        f"of {each['requests']} choices that the {role} was asked again, the likelihoods moved by up to "
+        f"{each['nats']:.2g} nats, and {each['changed']} fell on another option"
+        for role, each in engine.get("noise", {}).items()
+        if each["nats"] > NOTICED or each["changed"]
+    ]
+    return [f"engine {engine['name']}: {line}" for line in [*engine.get("notes", ()), *noise]]
 
 
 def power_lines(foreseen: Sequence[Foresight]) -> list[str]:

@@ -17,6 +17,8 @@ from fairprobe.scorers import Status, stands_in
 from fairprobe.tasks.task import Asking, Outcomes, Samples, unanswered
 
 LETTERS = string.ascii_uppercase
+OPTION_MASS = "option_mass"
+"""The score that holds the probability of any of the letters being what the model says next."""
 Scoring = Literal["letter", "text", "text_mean", "text_bytes", "generate"]
 
 
@@ -56,8 +58,8 @@ class MultipleChoice(Asking):
 
     @property
     def score_names(self) -> tuple[str, ...]:
-        """Whether the right option was chosen."""
-        return ("accuracy",)
+        """Whether the right option was chosen; with letters also how much probability these have together."""
+        return ("accuracy", OPTION_MASS) if self.scoring == "letter" else ("accuracy",)
 
     def check(self, samples: Samples) -> None:
         """Raise where options or answers do not fit each other."""
@@ -94,7 +96,7 @@ class MultipleChoice(Asking):
         ]
         return Outcomes(
             samples,
-            {"accuracy": np.array(scores, dtype=float)},
+            dict(zip(self.score_names, (np.array(scores, dtype=float), _masses(responses)), strict=False)),
             np.array([status for _, status in chosen], dtype=object),
             responses=[
                 texts[choice] if choice is not None else _written(response)
@@ -221,6 +223,11 @@ def _named(text: str, texts: Sequence[str]) -> int | None:
     if len(letters) == 1 and (len(named) != 1 or named == letters):
         return letters.pop()
     return named.pop() if len(named) == 1 and not letters else None
+
+
+def _masses(responses: Sequence[Sequence[Response | None]]) -> np.ndarray:
+    masses = (response.mass if isinstance(response, Chosen) else None for (response,) in responses)
+    return np.array([np.nan if mass is None else mass for mass in masses])
 
 
 def _written(response: Response | None) -> str | None:
