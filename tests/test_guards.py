@@ -131,6 +131,37 @@ def test_chance_of_a_choice_is_one_over_its_options():
     ]
 
 
+def lettered(mass, scoring="letter"):
+    rows = [{"question": "?", "right": number % 2, "g": group} for group in "xy" for number in range(50)]
+    options = ("cow", "honey")
+    task = MultipleChoice(rows, "{question}", options=options, answer="right", scoring=scoring, name="choices")
+
+    def look(asked, role):
+        samples = asked.read()
+        right = samples.frame["right"].to_list()
+        groups = samples.frame["g"].to_list()
+        return asked.outcomes(samples, [
+            [Chosen((-1.0, -2.0) if index == 0 else (-2.0, -1.0), (1, 1), 5, mass[group])]
+            for index, group in zip(right, groups, strict=True)
+        ])  # fmt: skip
+
+    return judge(accuracy(task).gap("g") < 0.5, look)
+
+
+@pytest.mark.parametrize(("least", "outcome"), [(0.2, "caveat"), (0.8, "pass")])
+def test_letters_that_carry_little_of_the_probability_are_a_caveat(least, outcome):
+    judged = lettered({"x": 0.9, "y": least})
+    assert judged.outcome == "pass"
+    assert found(judged, "option_mass") == [outcome]
+    assert details(judged, "option_mass")[0].startswith(f"{least:.1%} of the probability on the options in y")
+    assert any("option_mass" in caveat for caveat in judged.caveats) == (outcome == "caveat")
+
+
+def test_a_probability_of_letters_that_no_engine_gave_is_no_number():
+    assert found(lettered({"x": None, "y": None}), "option_mass") == []
+    assert found(lettered({"x": 0.1, "y": 0.1}, scoring="text"), "option_mass") == []
+
+
 def test_a_recording_is_above_the_chance_that_it_names_and_says_when_it_names_none():
     rows = [{"g": group, "score": 0.0} for group in "ab" for _ in range(20)]
 

@@ -10,7 +10,7 @@ import pytest
 
 from answers import clues, right
 from fairprobe import FairprobeError, Recorded, accuracy, valid_rate
-from fairprobe.report import assemble, banner, entry, error_entry, failure, write
+from fairprobe.report import assemble, banner, engine_lines, entry, error_entry, failure, write
 from fairprobe.report.results import suite_facts
 from fairprobe.verdict import Defaults, judge
 
@@ -464,6 +464,18 @@ def test_a_banner_is_one_sentence_of_counts_and_the_release():
         results(PASS, deselected=[{"reason": "x", "count": 2}, {"reason": "y", "count": 1}], complete=False)
     ) == ("1 shown, 3 deselected. Partial, not complete: no release claim.")
     assert banner(results()).startswith("nothing judged. ")
+
+
+def test_an_engines_notes_and_the_noise_that_could_turn_an_answer_are_told():
+    still = {"requests": 32, "nats": 2e-6, "changed": 0}
+    loud = {"requests": 32, "nats": 0.041, "changed": 2}
+    engine = {"name": "transformers", "notes": ["it runs no tree"], "noise": {"model": still, "baseline": loud}}
+    assert engine_lines(results(engine=engine)) == [
+        "engine transformers: it runs no tree",
+        "engine transformers: of 32 choices that the baseline was asked again, the likelihoods moved by up to "
+        "0.041 nats, and 2 fell on another option",
+    ]
+    assert engine_lines(results(engine={})) == []
 
 
 def test_a_banner_counts_alarms_expected_failures_and_waivers_apart():

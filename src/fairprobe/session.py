@@ -186,10 +186,12 @@ class Session:
         """The requests of a plan that neither this run nor the store has answers to."""
         return {role: self._lacking(role, requests) for role, requests in plan.requests.items()}
 
-    def tokens(self, lacking: Mapping[Role, Sequence[Request]]) -> int:
-        """How many prompt tokens are still to be computed."""
+    def tokens(self, lacking: Mapping[Role, Sequence[Request]]) -> int | None:
+        """How many prompt tokens are still to be computed; None where a server makes them of messages."""
         total = 0
         for role, requests in lacking.items():
+            if requests and self.engine(role).takes == "messages":
+                return None
             encoded = self.engine(role).encode_all(requests) if requests else []
             total += sum(len(each.prompt) for each in encoded if not isinstance(each, DoesNotFit))
         return total

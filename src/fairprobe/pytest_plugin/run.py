@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 from fairprobe import report
-from fairprobe.engines.checkpoints import RECORDED
+from fairprobe.engines.checkpoints import RECORDED, SERVED
 from fairprobe.errors import FairprobeError
 from fairprobe.expressions import Expectation
 from fairprobe.metrics import Role
@@ -163,8 +163,9 @@ class Run:
         if self.settings.model and self.settings.recorded("model") is None and distinct:
             lacking = self.session.lacking(self.planned)
             todo = sum(map(len, lacking.values()))
-            tokens = f" ({self.session.tokens(lacking)} prompt tokens)" if todo else ""
-            line += f"; {distinct - todo} are stored, {todo} to ask{tokens}"
+            tokens = self.session.tokens(lacking) if todo else None
+            line += f"; {distinct - todo} are stored, {todo} to ask"
+            line += "" if tokens is None else f" ({tokens} prompt tokens)"
         hopeless = [each for each in checked if self.session.can_pass(each) is False]
         return [
             line,
@@ -234,6 +235,8 @@ def _short(spec: str | None) -> str | None:
     """A checkpoint's name without the folders that it lies in."""
     if spec is None:
         return None
+    if served := SERVED.fullmatch(spec):
+        return served["name"]
     return spec.removeprefix(RECORDED) if spec.startswith(RECORDED) else (Path(spec).name or spec)
 
 
