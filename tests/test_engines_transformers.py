@@ -337,7 +337,7 @@ def test_an_adapter_of_another_shape_is_named(adapter, folder, tmp_path):
     [
         ({"dtyp": "float32"}, r"no argument 'dtyp' \(given: dtyp=float32\); it knows adapter, allow_pickle"),
         ({"dtype": "int3"}, "dtype is one of auto, bf16, .*; it is 'int3'"),
-        ({"batch_tokens": "many"}, "batch_tokens should be a whole number of tokens, at least 1; it is 'many'"),
+        ({"batch_tokens": "many"}, "batch_tokens should be a whole number, at least 1; it is 'many'"),
         ({"batch_tokens": "0"}, "at least 1; it is '0'"),
         ({"trust_remote_code": "perhaps"}, "trust_remote_code is one of false, true; it is 'perhaps'"),
         ({"device": "abacus"}, "device is written as cpu, cuda or cuda:1; it is 'abacus'"),

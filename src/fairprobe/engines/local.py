@@ -8,6 +8,7 @@ from functools import cached_property
 from importlib.metadata import version
 from typing import Any, Literal
 
+from fairprobe.engines.arguments import one_of
 from fairprobe.engines.checkpoints import Checkpoint, first_line
 from fairprobe.engines.tokens import Encoded, Tokens, quiet
 from fairprobe.errors import EngineError
@@ -75,10 +76,8 @@ class Local:
     def dtype(self) -> str:
         """The weights' dtype: as set, else float32 on a CPU, else the checkpoint's own."""
         said = self.arguments.get("dtype", "float32" if self.device.startswith("cpu") else "auto")
-        if said not in DTYPES:
-            msg = f"dtype is one of {', '.join(sorted(DTYPES))}; it is {said!r}"
-            raise EngineError(msg)
-        return DTYPES[said] if said != "auto" else str(self.config.dtype or "auto").removeprefix("torch.")
+        meant = one_of("dtype", said, DTYPES)
+        return meant if said != "auto" else str(self.config.dtype or "auto").removeprefix("torch.")
 
     @property
     def context_length(self) -> int | None:

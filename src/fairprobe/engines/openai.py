@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from fairprobe.engines import replies
+from fairprobe.engines.arguments import check_names, whole_number
 from fairprobe.engines.checkpoints import Served, has_tokenizer, tokenizer_fingerprint
 from fairprobe.engines.http import Api, Call, Patience, Refused, Unanswered
 from fairprobe.engines.server import Server, meet, origin, unknown
@@ -47,13 +48,7 @@ class Settings:
     @classmethod
     def read(cls, arguments: Mapping[str, str]) -> Settings:
         """The settings that `KEY=VALUE` arguments give; raises `EngineError` for an unknown or senseless one."""
-        for name, value in arguments.items():
-            if name not in cls.__slots__:
-                msg = (
-                    f"the engine 'openai' has no argument {name!r} (given: {name}={value}); it knows "
-                    f"{', '.join(sorted(cls.__slots__))}"
-                )
-                raise EngineError(msg)
+        check_names("openai", arguments, cls.__slots__)
         return cls(**{name: _parsed(name, value) for name, value in arguments.items()})
 
 
@@ -71,11 +66,7 @@ def _parsed(name: str, value: str) -> Any:
             msg = f"date should be a day such as 2026-11-20, whose answers are to be used again; it is {value!r}"
             raise EngineError(msg) from error
     if name in {"parallel", "retries", "timeout"}:
-        least = 0 if name == "retries" else 1
-        if not value.isdecimal() or int(value) < least:
-            msg = f"{name} should be a whole number, at least {least}; it is {value!r}"
-            raise EngineError(msg)
-        return int(value)
+        return whole_number(name, value, 0 if name == "retries" else 1)
     return value
 
 

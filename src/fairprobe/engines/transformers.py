@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from fairprobe.engines import choosing, pooling, writing
+from fairprobe.engines.arguments import check_names, one_of, whole_number
 from fairprobe.engines.checkpoints import ALLOWED, Checkpoint, first_line
 from fairprobe.engines.local import DTYPES, Local, numerics, unusable
 from fairprobe.engines.network import COUNTED, Network, Pooling
@@ -52,13 +53,7 @@ class Settings:
     @classmethod
     def read(cls, arguments: Mapping[str, str]) -> Settings:
         """The settings that `KEY=VALUE` arguments give; raises `EngineError` for an unknown or senseless one."""
-        for name, value in arguments.items():
-            if name not in cls.__slots__:
-                msg = (
-                    f"the engine 'transformers' has no argument {name!r} (given: {name}={value}); it knows "
-                    f"{', '.join(sorted(cls.__slots__))}"
-                )
-                raise EngineError(msg)
+        check_names("transformers", arguments, cls.__slots__)
         if {"device", "device_map"} <= set(arguments):
             msg = f"give device={arguments['device']} or device_map={arguments['device_map']}, not both"
             raise EngineError(msg)
@@ -67,26 +62,16 @@ class Settings:
 
 def _parsed(name: str, value: str) -> Any:
     if name == "dtype":
-        return _one_of(name, value, DTYPES)
+        return one_of(name, value, DTYPES)
     if name == "quantization":
-        return _one_of(name, value, {"8bit": "load_in_8bit", "4bit": "load_in_4bit"})
+        return one_of(name, value, {"8bit": "load_in_8bit", "4bit": "load_in_4bit"})
     if name in ALLOWED:
-        return _one_of(name, value.lower(), {"true": True, "false": False})
+        return one_of(name, value.lower(), {"true": True, "false": False})
     if name == "batch_tokens":
-        if not value.isdecimal() or int(value) < 1:
-            msg = f"batch_tokens should be a whole number of tokens, at least 1; it is {value!r}"
-            raise EngineError(msg)
-        return int(value)
+        return whole_number(name, value, 1)
     if name == "device":
         _check_device(value)
     return value
-
-
-def _one_of(name: str, value: str, known: Mapping[str, Any]) -> Any:
-    if value not in known:
-        msg = f"{name} is one of {', '.join(sorted(known))}; it is {value!r}"
-        raise EngineError(msg)
-    return known[value]
 
 
 def _check_device(value: str) -> None:
