@@ -8,6 +8,7 @@ is checked by whoever asked.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,8 @@ from fairprobe.engines.checkpoints import first_line
 from fairprobe.errors import EngineError
 
 Kind = Literal["ids", "rows", "write", "rate", "embed"]
+SHUTDOWN = 10.0
+"""Seconds that vLLM has to end by itself."""
 BEAT = 5.0
 """Seconds between two signs of life while an engine works."""
 ENVIRONMENT = {
@@ -69,7 +72,7 @@ class Process:
         environment = {**ENVIRONMENT, **alone, **os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-c", command, str(there.fileno())], pass_fds=[there.fileno()], env=environment,
-            stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log,
+            stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log, start_new_session=True,
         )  # fmt: skip
         there.close()
         self._pipe = here
@@ -86,12 +89,16 @@ class Process:
         """End the process, and wait until its memory is free."""
         with suppress(OSError):
             self._pipe.close()
-        try:
+        with suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._kill()
         self._log.close()
+
+    def _kill(self) -> None:
+        """End it with every process that vLLM started in it, which would keep their memory."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
 
     def _send(self, message: Any) -> None:
         try:
@@ -117,8 +124,7 @@ class Process:
 
     def _failure(self, reason: str) -> EngineError:
         """The process ended, and what to say of it."""
-        self._process.kill()
-        self._process.wait()
+        self._kill()
         self._log.seek(0)
         said = [line.strip() for line in self._log.read().decode(errors="replace").splitlines() if line.strip()]
         last = f" Its last words: {said[-1]:.300}" if said and said[-1] not in reason else ""
@@ -130,6 +136,7 @@ def serve(descriptor: int) -> None:
     """The other side: load a checkpoint, then answer call after call until the pipe closes."""
     pipe = Connection(descriptor)
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    engine = None
     try:
         arguments, adapter = pipe.recv()
         engine = _Served(pipe, arguments, adapter)
@@ -144,14 +151,22 @@ def serve(descriptor: int) -> None:
             pipe.send(("error", f"{type(error).__name__}: {first_line(error)}"))
     finally:
         # a teardown that hangs would keep the memory
-        os._exit(0)
+        threading.Timer(SHUTDOWN, _end).start()
+        if engine is not None:
+            engine.close()
+        _end()
 
 
 def _end_with(parent: int) -> None:
     """End where the parent has: a killed run leaves no engine behind."""
     while os.getppid() == parent:
         time.sleep(1)
-    os._exit(1)
+    _end()
+
+
+def _end() -> None:
+    """End at once, with every process that vLLM started: they are of this one's group."""
+    os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
 class _Served:
@@ -178,6 +193,12 @@ class _Served:
         found = self._llm.generate(prompts, [_sampling(kind, question) for question in questions], **common)
         read = {"ids": _ids, "rows": _rows, "write": _written}[kind]
         return [read(question, each) for question, each in zip(questions, found, strict=True)]
+
+    def close(self) -> None:
+        """Let vLLM end the processes that it started, where it did: they free what they share."""
+        if os.environ.get("VLLM_ENABLE_V1_MULTIPROCESSING") != "0":
+            with suppress(Exception):
+                self._llm.llm_engine.engine_core.shutdown()
 
     def _raw(self) -> Any:
         from vllm import PoolingParams
