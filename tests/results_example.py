@@ -59,6 +59,12 @@ def results() -> dict[str, Any]:
             "device": "cuda:0",
             "dtype": "bfloat16",
             "arguments": {"attn_implementation": "sdpa"},
+            "notes": [],
+            "counts": {
+                "model": {"forward_calls": 412, "prefill_tokens": 181_204, "output_tokens": 61_020},
+                "baseline": {"forward_calls": 398, "prefill_tokens": 181_204, "output_tokens": 58_733},
+            },
+            "noise": {"model": {"requests": 32, "nats": 0.0207, "changed": 0}},
         },
         "suite": {
             "commit": "0921f6d4b1c2a3e4f5061728394a5b6c7d8e9f00",

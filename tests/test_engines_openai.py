@@ -14,9 +14,10 @@ import torch
 
 from checkpoints import answered, make_checkpoint, make_classifier, reference
 from fairprobe import Generation, accuracy, measure
-from fairprobe.engines import http, open_engine
+from fairprobe.engines import open_engine
 from fairprobe.engines.checkpoints import Served, resolve
-from fairprobe.engines.server import Server
+from fairprobe.engines.openai import http
+from fairprobe.engines.openai.server import Server
 from fairprobe.errors import EngineError
 from fairprobe.requests import (
     Choose,

@@ -100,7 +100,7 @@ def test_a_way_of_pooling_that_is_not_known_is_named(tiny, tmp_path):
 
 
 def test_a_batch_that_memory_cannot_hold_is_halved(tiny, monkeypatch):
-    from fairprobe.engines.network import Network
+    from fairprobe.engines.transformers.network import Network
 
     whole, sizes, run = answered(engine(tiny), EMBEDDED), [], Network.__call__
 

@@ -19,7 +19,8 @@ import pytest
 import torch
 
 from checkpoints import FAMILIES, SPECIAL, answered, make_adapter, make_checkpoint, make_tokenizer, reference
-from fairprobe.engines import network, open_engine, resolve, writing
+from fairprobe.engines import open_engine, resolve
+from fairprobe.engines.transformers import network, writing
 from fairprobe.errors import EngineError
 from fairprobe.requests import Choose, Chosen, DoesNotFit, Failed, Generate, Generated, Prompt
 

@@ -177,6 +177,11 @@ def test_an_argument_that_vllm_does_not_know_is_named(tiny):
         answer("vllm", tiny, LETTERS, colour="red")
 
 
+def test_a_device_is_nothing_that_vllm_can_be_told(tiny):
+    with pytest.raises(EngineError, match=r"device=cpu: vLLM runs on what it was built for"):
+        engine("vllm", tiny, device="cpu")
+
+
 def test_a_length_that_needs_more_room_starts_again_with_more(tiny):
     opened = engine("vllm", tiny)
     short, long = LETTERS[0], Generate(Prompt("moo " * 90), max_tokens=4)

@@ -391,3 +391,11 @@ def test_every_number_lies_on_its_axis(numbers: list[float]) -> None:
     assert all(0 <= scale.share(n) <= 100 for n in numbers)
     assert len(scale.ticks()) <= 21
     number(numbers[0] if numbers else None, places(numbers))
+
+
+def test_what_the_engine_computed_and_how_far_its_numbers_vary_stand_in_tables():
+    words = " ".join(Reader(render(results())).text.split())
+    assert "What the engine computed" in words
+    assert "412 181,204 61,020" in words
+    assert "32 0.021 0" in words
+    assert "forward_calls" not in words

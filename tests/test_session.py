@@ -233,6 +233,9 @@ def test_some_choices_are_asked_again_and_tell_how_far_numbers_vary(session):
     found = run.describe_engine()["noise"]["model"]
     assert (counts.asked, found["requests"], found["changed"]) == (120, 2, 0)
     assert 0 <= found["nats"] < 1e-4
+    # what that cost is counted apart from what the claim cost
+    assert run.by_noise.asked == 2
+    assert run.engine("model").counts["prefill_tokens"] == counts.prompt_tokens + run.by_noise.prompt_tokens
     again = session()
     assert asked(again, claim).asked == 0
     assert again.describe_engine()["noise"] == {}

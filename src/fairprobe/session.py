@@ -104,6 +104,7 @@ class Session:
         self.store = Store(settings.store)
         self.seconds = {"plan": 0.0, "ask": 0.0, "judge": 0.0}
         self.by_tests = Counts()
+        self.by_noise = Counts()
         self.noise: dict[Role, Noise] = {}
         self._samples: dict[tuple[Task, Role], Samples] = {}
         self._checkpoints: dict[Role, Checkpoint | Served] = {}
@@ -409,10 +410,14 @@ class Session:
 
     def _measure_noise(self, role: Role, requests: Sequence[Request]) -> None:
         """Ask some of what was asked again, the last first; nothing of it is kept."""
-        had = self._responses[role]
+        engine, had = self.engine(role), self._responses[role]
         first = {request: had[request] for request in requests if request in had}
         again = noise.again(first, self.settings.defaults.seed)[::-1]
-        second = {each: answer for chunk in self.engine(role).answers(again) for each, answer in chunk.items()}
+        before = dict(engine.counts)
+        second = {each: answer for chunk in engine.answers(again) for each, answer in chunk.items()}
+        prompt, output = (engine.counts[name] - before[name] for name in ("prefill_tokens", "output_tokens"))
+        size = len(again)
+        self.by_noise.add(Counts(wanted=size, distinct=size, asked=size, prompt_tokens=prompt, output_tokens=output))
         if found := noise.noise(first, second):
             self.noise[role] = found
 

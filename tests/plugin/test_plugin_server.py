@@ -68,6 +68,8 @@ def test_a_claim_about_likelihoods_is_deselected_where_the_server_gives_none(pyt
     with scripted(models=MODELS, chat_completions=[COW]) as server:
         done = pytester.runpytest_inprocess(f"--model=openai:tiny@{server.url}")
         done.assert_outcomes(passed=1, deselected=1)
+    [folder] = (pytester.path / "reports").iterdir()
+    assert folder.name.endswith("-tiny")
     [left] = results()["deselected"]
     assert 'scoring="generate"' in left["reason"]
 

@@ -126,6 +126,17 @@ def resolve(
     return Checkpoint(role, name, base.path, place.revision, _fingerprint(files, cache), adapter)
 
 
+def short_name(spec: str) -> str:
+    """What a checkpoint is called, of all that names it.
+
+    >>> short_name("runs/aligned"), short_name("openai:tiny@http://127.0.0.1:8000/v1"), short_name("recorded:base")
+    ('aligned', 'tiny', 'base')
+    """
+    if said := SERVED.fullmatch(spec):
+        return said["name"]
+    return spec.removeprefix(RECORDED) if spec.startswith(RECORDED) else (Path(spec).name or spec)
+
+
 def _served(spec: str, role: str) -> Served:
     said = SERVED.fullmatch(spec)
     if said is None:

@@ -107,8 +107,8 @@ def _data(run: Run, root: Path) -> Iterator[dict[str, Any]]:
 
 def _rounds(run: Run) -> Iterator[dict[str, Any]]:
     yield from run.rounds
-    if run.session.by_tests.distinct:
-        yield {"reason": "tests that ask for themselves", **asdict(run.session.by_tests)}
+    others = {"tests that ask for themselves": run.session.by_tests, "noise": run.session.by_noise}
+    yield from ({"reason": reason, **asdict(counts)} for reason, counts in others.items() if counts.distinct)
 
 
 def _waivers(run: Run) -> Iterator[dict[str, str]]:

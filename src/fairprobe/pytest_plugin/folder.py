@@ -24,8 +24,9 @@ def report_folder(config: pytest.Config) -> Path:
 
 
 def _default(config: pytest.Config) -> Path:
-    model = options.single(config, "model") or "none"
-    name = re.sub(r"[^\w.-]+", "-", Path(model).name or model).strip("-")
+    from fairprobe.engines.checkpoints import short_name
+
+    name = re.sub(r"[^\w.-]+", "-", short_name(options.single(config, "model") or "none")).strip("-")
     folder = config.rootpath / "reports" / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"
     # two runs of one second are two runs
     others = (folder.with_name(f"{folder.name}-{number}") for number in count(2))

@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 from fairprobe import report
-from fairprobe.engines.checkpoints import RECORDED, SERVED
+from fairprobe.engines.checkpoints import short_name
 from fairprobe.errors import FairprobeError
 from fairprobe.expressions import Expectation
 from fairprobe.metrics import Role
@@ -147,7 +147,7 @@ class Run:
     @property
     def names(self) -> dict[str, str | None]:
         """What the checkpoints are called in the report."""
-        return {role: _short(self.settings.spec(role)) for role in ROLES}
+        return {role: None if (spec := self.settings.spec(role)) is None else short_name(spec) for role in ROLES}
 
     def _ask_more(self, expectation: Expectation, test: str) -> None:
         self.session.check(expectation)
@@ -229,15 +229,6 @@ def settings_of(config: pytest.Config) -> Settings:
             seed=options.value(config, "seed") or 0,
         ),
     )
-
-
-def _short(spec: str | None) -> str | None:
-    """A checkpoint's name without the folders that it lies in."""
-    if spec is None:
-        return None
-    if served := SERVED.fullmatch(spec):
-        return served["name"]
-    return spec.removeprefix(RECORDED) if spec.startswith(RECORDED) else (Path(spec).name or spec)
 
 
 class _Writer:

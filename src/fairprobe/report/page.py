@@ -8,7 +8,7 @@ import hashlib
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -65,8 +65,20 @@ def _view(raw: Record) -> dict[str, Any]:
         "missed": _missed(shown),
         "guards": [(each, guard) for each, guard in guards if guard["outcome"] != "pass"],
         "held": Counter(name for _, name in held),
+        **_engine(raw["engine"]),
         "files": [{"file": file, "sha256": digest} for file, digest in raw["suite"].get("files", {}).items()],
     }
+
+
+def _engine(engine: Mapping[str, Any]) -> dict[str, Any]:
+    """What an engine says of itself, and as rows what it computed for each role and how far its numbers vary."""
+    rows = {
+        "counts": [{"role": role, **each} for role, each in engine.get("counts", {}).items()],
+        "noise": [
+            {"role": role, **each, "nats": f"{each['nats']:.2g}"} for role, each in engine.get("noise", {}).items()
+        ],
+    }
+    return {"engine": {name: held for name, held in engine.items() if name not in rows}, **rows}
 
 
 def _headline(shown: Sequence[Expectation], raw: Record) -> str:

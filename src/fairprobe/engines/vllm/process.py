@@ -68,7 +68,7 @@ class Process:
         parallel = any(int(arguments.get(key, 1)) > 1 for key in ("tensor_parallel_size", "pipeline_parallel_size"))
         # in one process the same questions in the same order give the same numbers
         alone = {} if parallel else {"VLLM_ENABLE_V1_MULTIPROCESSING": "0"}
-        command = "from fairprobe.engines.vllm_process import serve; import sys; serve(int(sys.argv[1]))"
+        command = "from fairprobe.engines.vllm.process import serve; import sys; serve(int(sys.argv[1]))"
         environment = {**ENVIRONMENT, **alone, **os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-c", command, str(there.fileno())], pass_fds=[there.fileno()], env=environment,

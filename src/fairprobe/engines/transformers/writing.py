@@ -12,8 +12,8 @@ import torch
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-from fairprobe.engines.network import NOT_A_NUMBER, Kept, Network, straight, too_large
 from fairprobe.engines.tokens import Encoded, Ids, Tokens, cut, shared
+from fairprobe.engines.transformers.network import NOT_A_NUMBER, Kept, Network, straight, too_large
 from fairprobe.requests import Failed, Generate, Response
 
 SLOTS = {"cpu": 128, "cuda": 256}

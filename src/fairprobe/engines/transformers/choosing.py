@@ -10,10 +10,10 @@ from typing import Any
 
 import torch
 
-from fairprobe.engines import tree
-from fairprobe.engines.network import NOT_A_NUMBER, Kept, Network, too_large
 from fairprobe.engines.tokens import Encoded, chosen
-from fairprobe.engines.tree import Read, Trunk
+from fairprobe.engines.transformers import tree
+from fairprobe.engines.transformers.network import NOT_A_NUMBER, Kept, Network, too_large
+from fairprobe.engines.transformers.tree import Read, Trunk
 from fairprobe.requests import Failed, Response
 
 ROW = {"cpu": 1024, "other": 4096}

@@ -1,4 +1,4 @@
-"""The engine `vllm`: large offline calls, each of one kind of request, to a vLLM in a process of its own."""
+"""Says what vLLM is asked, of one kind of request at a time, and reads what comes back; `process` runs it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from fairprobe.engines.checkpoints import ADAPTER_CONFIG, ALLOWED, Checkpoint
 from fairprobe.engines.local import Local, numerics
 from fairprobe.engines.tokens import MOST_IDS, Encoded, chosen
-from fairprobe.engines.vllm_process import Ask, Kind, Process, Told
+from fairprobe.engines.vllm.process import Ask, Kind, Process, Told
 from fairprobe.errors import EngineError
 from fairprobe.requests import (
     Choose,
@@ -33,7 +33,7 @@ from fairprobe.requests import (
 
 RULES = 1
 """Raised when how a request is put or read changes, so that the store asks again."""
-OURS = {"adapter", "device", "dtype", "revision", "timeout", *ALLOWED}
+OURS = {"adapter", "dtype", "revision", "timeout", *ALLOWED}
 """Arguments that we read; any other goes to `vllm.LLM`."""
 FIRST, MOST, SECONDS = 256, 20_000, 20.0
 """Requests of the first call, of the largest one, and how long a call should take: what a killed run loses."""
@@ -48,6 +48,9 @@ def open(  # noqa: A001 - the name every engine's module gives it
     """The engine for a checkpoint; reads its tokenizer and configuration, and no weights."""
     if find_spec("vllm") is None:
         msg = "the engine 'vllm' needs vllm, which cannot be imported: pip install 'fairprobe[vllm]'"
+        raise EngineError(msg)
+    if "device" in arguments:
+        msg = f"device={arguments['device']}: vLLM runs on what it was built for; leave it out, or use another engine"
         raise EngineError(msg)
     return VllmEngine(checkpoint, arguments, template_arguments)
 

@@ -1,7 +1,6 @@
-"""The engine `transformers`: a checkpoint's model in this process, on a CPU or a GPU.
+"""Loads the model and hands requests out.
 
-What is asked and what comes back are values. `tokens` makes the ids, `network` runs them, `choosing`, `writing` and
-`pooling` say what is run and read for each kind of request; this module loads the model and hands requests out.
+`network` runs tokens; what is run and read for each kind of request, `choosing`, `writing` and `pooling` say.
 """
 
 from __future__ import annotations
@@ -16,12 +15,12 @@ from typing import Any
 
 import torch
 
-from fairprobe.engines import choosing, pooling, writing
 from fairprobe.engines.arguments import check_names, one_of, whole_number
 from fairprobe.engines.checkpoints import ALLOWED, Checkpoint, first_line
 from fairprobe.engines.local import DTYPES, Local, numerics, unusable
-from fairprobe.engines.network import COUNTED, Network, Pooling
 from fairprobe.engines.tokens import Encoded, Tokens, quiet
+from fairprobe.engines.transformers import choosing, pooling, writing
+from fairprobe.engines.transformers.network import COUNTED, Network, Pooling
 from fairprobe.errors import EngineError
 from fairprobe.requests import Choose, DoesNotFit, Embed, Generate, Rate, Request, Response
 

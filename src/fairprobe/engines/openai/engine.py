@@ -1,7 +1,7 @@
-"""The engine `openai`: a checkpoint behind an OpenAI-compatible server, asked over HTTP.
+"""Says what a server is asked; `http` asks it and `replies` reads the answers.
 
 With a tokenizer here, prompts go as token ids and a vLLM scores options; without one they go as messages, and only
-answers, vectors and ratings come back. This module says what is asked; `http` asks it and `replies` reads the answers.
+answers, vectors and ratings come back.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from fairprobe.engines import replies
 from fairprobe.engines.arguments import check_names, whole_number
 from fairprobe.engines.checkpoints import Served, has_tokenizer, tokenizer_fingerprint
-from fairprobe.engines.http import Api, Call, Patience, Refused, Unanswered
-from fairprobe.engines.server import Server, meet, origin, unknown
+from fairprobe.engines.openai import replies
+from fairprobe.engines.openai.http import Api, Call, Patience, Refused, Unanswered
+from fairprobe.engines.openai.server import Server, meet, origin, unknown
 from fairprobe.engines.tokens import Encoded, Tokens, check, messages, plain, template_value
 from fairprobe.errors import EngineError
 from fairprobe.requests import Choose, DoesNotFit, Embed, Failed, Generate, Prompt, Rate, Request, Response

@@ -15,7 +15,7 @@ from transformers.cache_utils import DynamicLayer
 
 from fairprobe.engines.checkpoints import first_line
 from fairprobe.engines.tokens import Ids, quiet
-from fairprobe.engines.tree import Row
+from fairprobe.engines.transformers.tree import Row
 from fairprobe.errors import EngineError
 from fairprobe.requests import Failed
 

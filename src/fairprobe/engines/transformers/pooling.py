@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from fairprobe.engines.network import NOT_A_NUMBER, Network, too_large
 from fairprobe.engines.tokens import Encoded, Ids
+from fairprobe.engines.transformers.network import NOT_A_NUMBER, Network, too_large
 from fairprobe.requests import Embedded, Failed, Rated, Response
 
 Run = Callable[[Network, Sequence[Ids]], list[list[float]]]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fairprobe.engines.checkpoints import Served
-from fairprobe.engines.http import Api, Call, Refused, Unanswered
+from fairprobe.engines.openai.http import Api, Call, Refused, Unanswered
 from fairprobe.errors import EngineError
 
 
