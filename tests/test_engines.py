@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import pytest
 
-from checkpoints import make_checkpoint
+from checkpoints import answered, make_checkpoint
 from fairprobe import engines
 from fairprobe.engines import open_engine, resolve
 from fairprobe.errors import EngineError
+from fairprobe.requests import Choose, Generate, Prompt
 
 
 @pytest.fixture(scope="module")
@@ -72,3 +75,25 @@ def test_another_packages_missing_import_is_named(checkpoint, monkeypatch):
     monkeypatch.setattr(engines, "entry_points", lambda group: [EntryPoint("other", "no_such_module", group)])
     with pytest.raises(EngineError, match=r"'other' needs no_such_module, .*: install what no_such_module imports"):
         open_engine("other", checkpoint, {}, {})
+
+
+def test_the_engine_that_the_documentation_shows_answers_as_ours_does(checkpoint, tmp_path, monkeypatch):
+    page = (Path(__file__).parents[1] / "docs" / "engines.md").read_text(encoding="utf-8")
+    [code] = re.findall(r"```python\n(\"\"\"The engine `single`.*?)```", page, re.DOTALL)
+    (tmp_path / "single_engine.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(engines, "entry_points", lambda group: [EntryPoint("single", "single_engine", group)])
+    theirs = open_engine("single", checkpoint, {}, {})
+    monkeypatch.undo()
+    ours = open_engine("transformers", checkpoint, {}, {})
+    asked = [Choose(Prompt(f"{number} and 1 is"), ("cow", "the old mill")) for number in range(3)]
+    mine, said = answered(ours, asked), answered(theirs, asked)
+    for request in asked:
+        assert said[request].loglikelihoods == pytest.approx(mine[request].loglikelihoods, abs=1e-4)
+        assert (said[request].tokens, said[request].prompt_tokens) == (
+            mine[request].tokens,
+            mine[request].prompt_tokens,
+        )
+    assert theirs.refuses(Choose) is None
+    assert "weighs options only" in theirs.refuses(Generate)
+    assert set(theirs.describe()) <= set(ours.describe())
