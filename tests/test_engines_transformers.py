@@ -22,7 +22,7 @@ from checkpoints import FAMILIES, SPECIAL, answered, make_adapter, make_checkpoi
 from fairprobe.engines import open_engine, resolve
 from fairprobe.engines.transformers import network, writing
 from fairprobe.errors import EngineError
-from fairprobe.requests import Choose, Chosen, DoesNotFit, Failed, Generate, Generated, Prompt
+from fairprobe.requests import Choose, Chosen, DoesNotFit, Failed, Generate, Generated, Prompt, Unfinished
 
 QUESTIONS = ("Which animal says moo?", "What do bees make?", "Where is the market, and who told him so this morning?")
 OPTIONS = ("cow", "honey", "the old stone bridge", "the old mill", "b")
@@ -115,6 +115,31 @@ def test_texts_are_transformers_own_greedy_ones(folder, family):
             tokenizer.decode(ids, skip_special_tokens=True), 1 in ids, False,
             len(tokenizer(request.prompt.text)["input_ids"]), len(ids),
         )  # fmt: skip
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_model_runs_a_tree_unless_it_has_a_state_or_its_mask_makes_positions(folder, family):
+    opened = engine(make_checkpoint(folder / f"tree-{family}", family=family))
+    for _ in range(2):
+        opened.close()
+        answered(opened, CHOICES[:1])
+        assert opened._network.branches == (family not in {"bloom", "lfm2"})
+    model = type(opened._network.model).__name__
+    note = f"{model} runs no tree of tokens: what prompts share is computed for each of them"
+    assert opened.describe()["notes"] == ([] if opened._network.branches else [note])
+
+
+def test_a_model_that_counts_positions_by_itself_runs_no_tree(tiny, monkeypatch):
+    whole = network.Network.__call__
+
+    def call(self, prefill, ids, position_ids=None, **inputs):
+        return whole(self, prefill, ids, **inputs)
+
+    monkeypatch.setattr(network.Network, "__call__", call)
+    opened = engine(tiny)
+    found = answered(opened, CHOICES[:1])[CHOICES[0]]
+    assert not opened._network.branches
+    assert near(found.loglikelihoods, loglikelihoods(tiny, CHOICES[0]))
 
 
 @pytest.mark.parametrize("size", ["1", "64", "4096"])
@@ -220,6 +245,19 @@ def test_a_stop_text_is_cut_off_with_what_follows_it(tiny):
     found = answer(tiny, [request, *WRITTEN])[request]
     assert (found.text, found.ended) == (whole[: whole.index(stop)], True)
     assert found.output_tokens <= len(ids)
+
+
+def test_a_stop_text_in_a_reasoning_ends_nothing(folder):
+    path = make_checkpoint(
+        folder / "reasoning",
+        chat="{% for m in messages %}{{ m.content.split('</think>')[-1] }}{% endfor %}"
+        "{% if add_generation_prompt %}{{ '<think>' }}{% endif %}",
+    )
+    request = Generate(Prompt("Which animal says moo?"), max_tokens=20)
+    whole = answer(path, [request])[request]
+    assert (type(whole), whole.output_tokens) == (Unfinished, 20)
+    stopped = Generate(request.prompt, max_tokens=20, stop=(whole.reasoning[5:7],))
+    assert answer(path, [stopped])[stopped] == whole
 
 
 def test_an_answer_that_reaches_its_limit_has_not_ended(tiny):

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from checkpoints import TEMPLATE, make_tokenizer
-from fairprobe.engines.tokens import Encoded, Tokens
+from fairprobe.engines.tokens import REASONING, Encoded, Said, Tokens, chosen, divided
 from fairprobe.errors import EngineError
-from fairprobe.requests import Choose, DoesNotFit, Generate, Prompt
+from fairprobe.requests import Choose, Chosen, DoesNotFit, Generate, Generated, Prompt, Unfinished
 
 BOS, EOS = 0, 1
+THINKS = "{% for m in messages %}{{ m.content.split('</think>')[-1] }}{% endfor %}"
+OPENS = (
+    THINKS + "{% if add_generation_prompt %}{{ '<think>' }}"
+    "{% if enable_thinking is defined and not enable_thinking %}{{ '</think>' }}{% endif %}{{ '\\n' }}{% endif %}"
+)
 
 
 @pytest.fixture(scope="module")
@@ -42,12 +48,28 @@ def chat(make):
     return make(chat=True)
 
 
+@pytest.fixture(scope="module")
+def thinking(make):
+    return make(chat=THINKS)
+
+
+@pytest.fixture(scope="module")
+def opening(make):
+    return make(chat=OPENS)
+
+
 def ids(text, **options):
     return tuple(make_tokenizer(**options)(text, add_special_tokens=False)["input_ids"])
 
 
 def asked(content, **options):
     return Generate(Prompt(content, **options))
+
+
+def generated(tokens, text, ended=False, stop=(), **options):
+    """What the tokens of a text are as a response; prompt and answer are counted elsewhere."""
+    request = Generate(Prompt("Which bird?", **options), stop=stop)
+    return tokens.generated(request, tokens.encode(request, None), ids(text), ended)
 
 
 def test_a_plain_prompt_begins_with_the_tokenizers_own_bos_once(plain):
@@ -235,6 +257,49 @@ def test_many_are_encoded_as_one_by_one(plain):
     assert plain.encode_all(requests, 40) == [plain.encode(request, 40) for request in requests]
 
 
+def test_what_must_be_written_after_an_option_takes_room(plain):
+    prompt = Prompt("The river")
+    size = 1 + len(ids("The river"))
+    longer, letters, written = Choose(prompt, ("A", "AB")), Choose(prompt, ("A", "B")), Generate(prompt, max_tokens=1)
+    assert plain.encode_all([longer], size + 5, room=3) == [plain.encode(longer, None)]
+    assert plain.encode_all([longer], size + 4, room=3) == [DoesNotFit(size + 5, size + 4)]
+    # a letter is itself what is written, and so is a text
+    assert plain.encode_all([letters, written], size + 1, room=3) == [
+        plain.encode(letters, None),
+        plain.encode(written, None),
+    ]
+
+
+def test_letters_are_the_distinct_options_where_each_is_one_token():
+    assert Encoded((BOS,), ((5,), (6,), (5,))).letters == (5, 6)
+    assert Encoded((BOS,), ((5,), (6, 7))).letters == ()
+    assert Encoded((BOS,)).letters == ()
+
+
+def test_a_choice_sums_the_tokens_of_each_option():
+    encoded = Encoded((BOS, 9), ((5,), (6, 7), (5, 8)))
+    assert chosen(encoded, [-1.0, -2.0, -0.5, -3.0, -0.25]) == Chosen((-1.0, -2.5, -3.25), (1, 2, 2), 2, None)
+
+
+def test_a_choice_leaves_the_numbers_of_the_next_alone():
+    values = iter([-1.0, -2.0, -3.0])
+    assert chosen(Encoded((BOS,), ((5,), (6,))), values).loglikelihoods == (-1.0, -2.0)
+    assert list(values) == [-3.0]
+
+
+def test_mass_is_the_probability_that_distinct_letters_have_together():
+    halves = [math.log(0.5), math.log(0.25)]
+    assert chosen(Encoded((BOS,), ((5,), (6,))), halves).mass == pytest.approx(0.75)
+    assert chosen(Encoded((BOS,), ((5,), (5,))), halves).mass is None
+    # rounding may carry a sum beyond what a probability can be
+    assert chosen(Encoded((BOS,), ((5,), (6,))), [0.0, -20.0]).mass == 1.0
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_choice_with_a_value_that_is_no_number_is_none(value):
+    assert chosen(Encoded((BOS,), ((5,), (6, 7))), [-1.0, value, -1.0]) is None
+
+
 def test_a_folder_without_a_tokenizer_is_named(tmp_path):
     with pytest.raises(EngineError, match=f"the tokenizer in {tmp_path} cannot be loaded: "):
         Tokens(tmp_path, {})
@@ -242,3 +307,100 @@ def test_a_folder_without_a_tokenizer_is_named(tmp_path):
 
 def test_generated_text_has_no_special_tokens(plain):
     assert plain.text([*ids(" river"), EOS]) == " river"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<think>\nA bird?\n</think>\n\nAn owl.",
+        "<|channel|>analysis<|message|>A bird?<|channel|>final<|message|>An owl.",
+        "[THINK]A bird?[/THINK]An owl.",
+        "<reasoning>A bird?</reasoning> An owl.",
+        "A bird?</think>An owl.",
+    ],
+)
+def test_a_text_is_divided_into_reasoning_and_answer(text):
+    assert divided(text) == Said("A bird?", "An owl.")
+
+
+@pytest.mark.parametrize(("begin", "end"), REASONING)
+def test_a_reasoning_goes_from_its_mark_to_the_first_that_ends_it(begin, end):
+    assert divided(f"\n{begin} A bird?") == Said("A bird?", None)
+    assert divided(f"{begin}{end}An owl.") == Said("", "An owl.")
+    assert divided(f"{begin}A bird?{end}An owl.{end}") == Said("A bird?", f"An owl.{end}")
+    assert divided(f"An owl. {begin}") == Said(None, f"An owl. {begin}")
+
+
+def test_a_reasoning_is_kept_apart_from_the_answer(thinking):
+    text = "<think>A bird?</think>\nAn owl."
+    assert generated(thinking, text) == Generated(
+        "An owl.", False, True, 1 + len(ids("Which bird?")), len(ids(text)), reasoning="A bird?"
+    )
+
+
+def test_a_model_that_may_reason_and_does_not_has_answered(thinking):
+    found = generated(thinking, "An owl.</s>", ended=True)
+    assert (found.text, found.ended, found.reasoning) == ("An owl.", True, None)
+
+
+def test_the_token_that_ends_an_answer_is_not_in_it(chat):
+    assert generated(chat, "An owl.\n", ended=True).text == "An owl."
+    assert generated(chat, "An owl.\n").text == "An owl.\n"
+
+
+def test_marks_that_are_special_tokens_divide_too(folder):
+    tokenizer = make_tokenizer(chat=THINKS)
+    tokenizer.add_special_tokens({"extra_special_tokens": ["<think>", "</think>"]})
+    tokenizer.save_pretrained(folder / "marked")
+    tokens = Tokens(folder / "marked", {})
+    written = tokenizer("<think>A bird?</think>An owl.", add_special_tokens=False)["input_ids"]
+    assert tokens.text(written) == "A bird?An owl."
+    assert tokens.said(written, tokens.encode(asked("Which bird?"), None)) == Said("A bird?", "An owl.")
+
+
+def test_special_tokens_are_in_neither_reasoning_nor_answer(thinking):
+    encoded = thinking.encode(asked("Which bird?"), None)
+    assert thinking.said(ids("<s><think>A bird?</s></think></s> An owl.</s>"), encoded) == Said("A bird?", "An owl.")
+
+
+def test_a_reasoning_that_has_not_ended_is_no_answer(thinking):
+    text = "<think>A bird? An owl"
+    assert generated(thinking, text) == Unfinished("A bird? An owl", 1 + len(ids("Which bird?")), len(ids(text)))
+
+
+def test_a_reasoning_that_the_prompt_begins_is_the_models_to_end(opening, thinking):
+    assert opening.encode(asked("Which bird?"), None).reasoning
+    assert not thinking.encode(asked("Which bird?"), None).reasoning
+    assert generated(opening, "A bird?").reasoning == "A bird?"
+    assert isinstance(generated(opening, "A bird?"), Unfinished)
+    found = generated(opening, "A bird?</think>An owl.")
+    assert (found.text, found.reasoning) == ("An owl.", "A bird?")
+
+
+def test_a_reasoning_that_the_prompt_closes_leaves_an_answer(make):
+    tokens = make({"enable_thinking": "false"}, chat=OPENS)
+    assert tokens.dress(asked("Which bird?"))[0].endswith("<think></think>\n")
+    assert not tokens.encode(asked("Which bird?"), None).reasoning
+    found = generated(tokens, "An owl.")
+    assert (found.text, found.reasoning) == ("An owl.", None)
+
+
+def test_a_stop_text_cuts_the_answer_and_not_the_reasoning(thinking):
+    found = generated(thinking, "<think>A bird?\nYes.</think>An owl.\nOr not.", stop=("\n",))
+    assert (found.reasoning, found.text, found.ended) == ("A bird?\nYes.", "An owl.", True)
+    found = generated(thinking, "<think>A bird?\nYes.</think>An owl.", stop=("\n",))
+    assert (found.text, found.ended) == ("An owl.", False)
+    assert isinstance(generated(thinking, "<think>A bird?\nYes.", stop=("\n",)), Unfinished)
+
+
+def test_without_a_template_that_knows_of_it_there_is_no_reasoning(chat, thinking):
+    text = "<think>A bird?</think> An owl."
+    for found in (generated(chat, text), generated(thinking, text, format="plain")):
+        assert (found.text, found.reasoning) == (text, None)
+    assert generated(chat, text, stop=(" bird",)).text == "<think>A"
+
+
+def test_a_stop_text_is_looked_for_late_where_a_model_may_reason(chat, thinking):
+    late = thinking.encode(asked("hello"), None), thinking.encode(asked("hello", format="plain"), None)
+    assert [thinking.stops_late(each) for each in late] == [True, False]
+    assert not chat.stops_late(chat.encode(asked("hello"), None))
