@@ -281,12 +281,6 @@ def test_a_choice_sums_the_tokens_of_each_option():
     assert chosen(encoded, [-1.0, -2.0, -0.5, -3.0, -0.25]) == Chosen((-1.0, -2.5, -3.25), (1, 2, 2), 2, None)
 
 
-def test_a_choice_leaves_the_numbers_of_the_next_alone():
-    values = iter([-1.0, -2.0, -3.0])
-    assert chosen(Encoded((BOS,), ((5,), (6,))), values).loglikelihoods == (-1.0, -2.0)
-    assert list(values) == [-3.0]
-
-
 def test_mass_is_the_probability_that_distinct_letters_have_together():
     halves = [math.log(0.5), math.log(0.25)]
     assert chosen(Encoded((BOS,), ((5,), (6,))), halves).mass == pytest.approx(0.75)
@@ -404,3 +398,36 @@ def test_a_stop_text_is_looked_for_late_where_a_model_may_reason(chat, thinking)
     late = thinking.encode(asked("hello"), None), thinking.encode(asked("hello", format="plain"), None)
     assert [thinking.stops_late(each) for each in late] == [True, False]
     assert not chat.stops_late(chat.encode(asked("hello"), None))
+
+
+def test_a_reasoning_that_a_prefix_goes_on_with_is_still_the_models_to_end(opening):
+    assert opening.encode(asked("Which bird?", prefix="A bird"), None).reasoning
+    assert isinstance(generated(opening, " or a bat", prefix="A bird"), Unfinished)
+    assert not opening.encode(asked("Which bird?", prefix="A bird</think>An"), None).reasoning
+    assert not opening.encode(asked("What is <think>?", format="plain"), None).reasoning
+
+
+def test_a_question_about_a_mark_opens_no_reasoning(thinking):
+    assert not thinking.encode(asked("What does <think> mean?"), None).reasoning
+
+
+def test_special_tokens_without_a_name_are_in_neither_reasoning_nor_answer(thinking):
+    encoded = thinking.encode(asked("Which bird?"), None)
+    assert thinking.said(ids("An<|end|> owl."), encoded) == Said(None, "An owl.")
+    assert thinking.said(ids("<think>A<|end|> bird?</think>An<|end|> owl."), encoded) == Said("A bird?", "An owl.")
+
+
+def test_a_special_token_before_the_mark_hides_no_reasoning(thinking):
+    encoded = thinking.encode(asked("Which bird?"), None)
+    assert thinking.said(ids("<s><think>A bird"), encoded) == Said("A bird", None)
+
+
+def test_only_the_templates_own_marks_divide(make):
+    tokens = make(chat="{% for m in messages %}{{ m.content.split('[/THINK]')[-1] }}{% endfor %}")
+    found = generated(tokens, "[THINK]Tags like </think> end it.[/THINK]An owl.")
+    assert (found.reasoning, found.text) == ("Tags like </think> end it.", "An owl.")
+
+
+def test_a_choice_that_lacks_values_or_has_too_many_is_none():
+    encoded = Encoded((0,), ((5,), (6,)))
+    assert chosen(encoded, [-1.0]) is chosen(encoded, [-1.0, -1.0, -1.0]) is None

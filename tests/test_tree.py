@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairprobe.engines.tokens import Encoded
-from fairprobe.engines.tree import LOOSE, Node, Read, Strand, apart, batches, cut, grow, lay, strands
+from fairprobe.engines.transformers.tree import LOOSE, Node, Read, Strand, apart, batches, cut, grow, lay, strands
 
 LONG = tuple(range(30))
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-# an inner run in this process forgets what it imported, and numpy or torch cannot be imported twice
+# an inner run in this process forgets what it imported, and numpy, torch or httpcore cannot be imported twice
+import httpcore  # noqa: F401
 import hypothesis  # noqa: F401
 import pytest
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import math
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -65,11 +65,11 @@ class Said(NamedTuple):
     text: str | None
 
 
-def chosen(encoded: Encoded, values: Iterable[float]) -> Chosen | None:
-    """The choice that the log-likelihoods of the options' tokens make, all in their order; None if one is no number."""
+def chosen(encoded: Encoded, values: Sequence[float]) -> Chosen | None:
+    """The choice that the log-likelihoods of the options' tokens make, in their order; None if one is no number."""
     left, options = iter(values), encoded.continuations
     totals = tuple(math.fsum(islice(left, len(ids))) for ids in options)
-    if not all(map(math.isfinite, totals)):
+    if len(values) != sum(map(len, options)) or not all(map(math.isfinite, totals)):
         return None
     mass = min(1.0, math.fsum(map(math.exp, totals))) if len(encoded.letters) == len(options) else None
     return Chosen(totals, tuple(map(len, options)), len(encoded.prompt), mass)
@@ -80,19 +80,22 @@ def cut(text: str, stop: Sequence[str]) -> int | None:
     return min((text.index(end) for end in stop if end in text), default=None)
 
 
-def divided(text: str) -> Said:
-    """What a text says where its reasoning is still in it, between the marks that models put around it.
+def divided(
+    text: str, marks: Sequence[tuple[str, str]] = REASONING, bare: Callable[[str], str] = lambda text: text
+) -> Said:
+    """What a text says where its reasoning is still in it, between marks, and without what `bare` takes away.
 
     >>> divided("<think>A bird?</think> An owl.")
     Said(reasoning='A bird?', text='An owl.')
     """
-    for begin, end in REASONING:
-        if end in text:
-            reasoning, _, answer = text.partition(end)
-            return Said(reasoning.replace(begin, "").strip(), answer.lstrip())
-        if text.lstrip().startswith(begin):
-            return Said(text.replace(begin, "").strip(), None)
-    return Said(None, text)
+    for begin, end in marks:
+        reasoning, ended, answer = text.partition(end)
+        if ended:
+            return Said(bare(reasoning.replace(begin, "")).strip(), bare(answer).lstrip())
+        before, begun, reasoning = text.partition(begin)
+        if begun and not bare(before).strip():
+            return Said(bare(reasoning).strip(), None)
+    return Said(None, bare(text))
 
 
 class Tokens:
@@ -104,6 +107,7 @@ class Tokens:
         self._tokenizer = _load(path, trust_remote_code)
         self._lead, self._trail = self._around()
         self._template = self._chat_template()
+        self._marks = [marks for marks in REASONING if self._template and marks[1] in self._template]
 
     @property
     def template(self) -> str | None:
@@ -139,12 +143,14 @@ class Tokens:
         with quiet():
             dressed = [(request, *self.dress(request)) for request in requests]
             ids = self._ids([text for _, prompt, joint, _ in dressed for text in (prompt, *joint)])
-        return [
-            _fitted(
-                request, self._encoded(request, ids[prompt], [ids[text] for text in joint], chat), context_length, room
+        encoded = (
+            replace(
+                self._encoded(request, ids[prompt], [ids[text] for text in joint], chat),
+                reasoning=chat and self._opened(request.prompt, prompt),
             )
             for request, prompt, joint, chat in dressed
-        ]
+        )
+        return [_fitted(request, each, context_length, room) for request, each in zip(requests, encoded, strict=True)]
 
     def dress(self, request: Request) -> tuple[str, list[str], bool]:
         """The text of the prompt as the model reads it, the same with each option after it, and whether it is chat.
@@ -175,7 +181,7 @@ class Tokens:
     @property
     def reasons(self) -> bool:
         """Whether the chat template knows of a reasoning: what a model writes first is then not its answer."""
-        return self._template is not None and any(end in self._template for _, end in REASONING)
+        return bool(self._marks)
 
     def stops_late(self, encoded: Encoded) -> bool:
         """Whether a stop text may be in a reasoning, where it ends nothing: it is then cut off after all is written."""
@@ -186,11 +192,10 @@ class Tokens:
         if not self.stops_late(encoded):
             return Said(None, self.text(ids))
         whole = str(self._tokenizer.decode(list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False))
-        reasoning, answer = divided(whole)
-        if reasoning is not None:
-            return Said(self._bare(reasoning).strip(), None if answer is None else self._bare(answer).lstrip())
-        text = self.text(ids)
-        return Said(text.strip(), None) if encoded.reasoning else Said(None, text)
+        said = divided(whole, self._marks, self._bare)
+        if said.reasoning is None and encoded.reasoning:
+            return Said(str(said.text).strip(), None)
+        return said
 
     def generated(self, request: Generate, encoded: Encoded, ids: Sequence[int], ended: bool) -> Generated | Unfinished:
         """Generated tokens as a response, without the text from the first stop on; `ended` where the last is an end."""
@@ -203,21 +208,22 @@ class Tokens:
         return Generated(text, ended or end is not None, encoded.chat, *counts, reasoning=said.reasoning)
 
     def _bare(self, text: str) -> str:
-        for special in self._tokenizer.all_special_tokens:
-            text = text.replace(special, "")
+        """A text without special tokens, those included that have no name of their own."""
+        for token in self._tokenizer.added_tokens_decoder.values():
+            text = text.replace(str(token), "") if token.special else text
         return text
 
     def _encoded(self, request: Request, prompt: Ids, joint: Sequence[Ids], chat: bool) -> Encoded:
         if isinstance(request, (Rate, Embed)):
             whole = prompt if chat or prompt[len(prompt) - len(self._trail) :] == self._trail else prompt + self._trail
             return Encoded(whole, chat=chat)
-        split = _split(request, prompt, joint, chat)
-        return replace(split, reasoning=True) if chat and self.reasons and self._opened(split.prompt) else split
+        return _split(request, prompt, joint, chat)
 
-    def _opened(self, prompt: Ids) -> bool:
-        """Whether the last thing a prompt says is that the reasoning begins."""
-        tail = str(self._tokenizer.decode(prompt[-16:], skip_special_tokens=False)).rstrip()
-        return any(tail.endswith(begin) for begin, _ in REASONING)
+    def _opened(self, prompt: Prompt, text: str) -> bool:
+        """Whether the template begins a reasoning after the last message, which a prefix may go on with or end."""
+        *_, (_, last) = messages(prompt)
+        after = text.removesuffix(prompt.prefix).rpartition(last.strip())[2] + prompt.prefix
+        return any(after.rfind(begin) > after.rfind(end) for begin, end in self._marks)
 
     def _is_chat(self, prompt: Prompt) -> bool:
         if prompt.format == "chat" and not self._template:

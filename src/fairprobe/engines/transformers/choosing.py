@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from functools import partial
-from itertools import islice
 from typing import Any
 
 import torch
@@ -156,7 +155,8 @@ class _Sums:
         if index in self._failed:
             tokens = len(encoded.prompt) + max(map(len, options))
             return too_large(self._device, tokens)
-        return chosen(encoded, islice(self._values, self._first[index], None)) or Failed(NOT_A_NUMBER)
+        first = self._first[index]
+        return chosen(encoded, self._values[first : first + sum(map(len, options))]) or Failed(NOT_A_NUMBER)
 
 
 def _cumulated(sizes: Sequence[int]) -> Iterator[int]:
