@@ -165,7 +165,7 @@ class Run:
             todo = sum(map(len, lacking.values()))
             tokens = self.session.tokens(lacking) if todo else None
             line += f"; {distinct - todo} are stored, {todo} to ask"
-            line += "" if tokens is None else f" ({tokens} prompt tokens)"
+            line += "" if tokens is None else f" ({tokens:,} prompt tokens)"
         hopeless = [each for each in checked if self.session.can_pass(each) is False]
         return [
             line,
