@@ -47,6 +47,14 @@ FAMILIES: dict[str, dict[str, object]] = {
     "gpt_neox": {},
     # positions from the mask alone; logits scaled after the head; a state beside the key-value cache
     "bloom": {"n_head": 4, "n_layer": 2},
+    # a window that a layer keeps to by column; positions that are turned by the longest text in a batch
+    "gpt_neo": {"num_layers": 2, "num_heads": 4, "attention_types": [[["global", "local"], 1]], "window_size": 8},
+    "phi3": {
+        "num_key_value_heads": 2,
+        "original_max_position_embeddings": 64,
+        "pad_token_id": 1,
+        "rope_scaling": {"type": "longrope", "short_factor": [1.0] * 16, "long_factor": [4.0] * 16},
+    },
     "granite": {"num_key_value_heads": 2, "logits_scaling": 3.0},
     "lfm2": {"num_key_value_heads": 2, "layer_types": ["conv", "full_attention"]},
 }

@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 from urllib.request import urlopen
 
 VLLM_ENVIRONMENT = {
@@ -114,7 +113,10 @@ def scripted(**routes: list[Reply] | Callable[[Any], Reply]) -> Iterator[Scripte
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Server(ThreadingHTTPServer):
+        request_queue_size = 128  # as many as an engine may ask at once
+
+    server = Server(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
@@ -159,7 +161,7 @@ def vllm_server(folder: Path, *arguments: str, name: str = "tiny", seconds: floa
 
 def _wait(process: subprocess.Popen[bytes], url: str, until: float, log: Path) -> None:
     while time.monotonic() < until and process.poll() is None:
-        with contextlib.suppress(URLError, ConnectionError), urlopen(url, timeout=5) as answer:
+        with contextlib.suppress(OSError), urlopen(url, timeout=5) as answer:
             if answer.status == 200:
                 return
         time.sleep(0.5)

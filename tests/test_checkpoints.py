@@ -126,7 +126,10 @@ def test_a_folder_without_config_says_what_it_holds(base):
 
 def test_pickles_are_refused_with_the_argument_that_allows_them(copy):
     (copy / "model.safetensors").rename(copy / "pytorch_model.bin")
-    with pytest.raises(EngineError, match=r"pickles \(pytorch_model.bin\).* run code; .*; if .* allow_pickle=true"):
+    with pytest.raises(
+        EngineError,
+        match=r"pickles \(pytorch_model.bin\).* run code; .*; if .*: --fairprobe-engine-arg allow_pickle=true",
+    ):
         resolve(str(copy), "model")
 
 

@@ -469,7 +469,7 @@ def test_a_server_that_does_not_answer_in_time_is_asked_again(monkeypatch):
 
 
 def test_a_server_that_is_gone_ends_the_run_and_what_it_said_is_given(monkeypatch):
-    monkeypatch.setattr(http, "LOST", 3)
+    monkeypatch.setattr("fairprobe.engines.openai.engine.LOST", 3)
     requests = [Generate(Prompt(f"Moo {number}?")) for number in range(40)]
     replies = [chat("a"), chat("cow"), Reply({}, 503)]
     with scripted(models=MODELS, chat_completions=replies) as server:

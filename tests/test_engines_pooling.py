@@ -122,7 +122,10 @@ def test_a_checkpoint_refuses_what_it_cannot_answer(folder, tiny):
     writer, classifier = engine(tiny), engine(make_classifier(folder / "judge", tiny, labels=2))
     assert [kind for kind in (Choose, Generate, Rate, Embed) if writer.refuses(kind)] == [Rate]
     assert [kind for kind in (Choose, Generate, Rate, Embed) if classifier.refuses(kind)] == [Choose, Generate, Embed]
-    assert classifier.refuses(Choose) == "judge (LlamaForSequenceClassification) writes no text and weighs none"
+    assert (
+        classifier.refuses(Choose)
+        == "judge (LlamaForSequenceClassification) writes no text and weighs none; name a language model"
+    )
 
 
 def test_one_checkpoint_answers_several_kinds_and_loads_each_once(tiny):

@@ -123,7 +123,7 @@ def test_a_model_runs_a_tree_unless_it_has_a_state_or_its_mask_makes_positions(f
     for _ in range(2):
         opened.close()
         answered(opened, CHOICES[:1])
-        assert opened._network.branches == (family not in {"bloom", "lfm2"})
+        assert opened._network.branches == (family not in {"bloom", "gpt_neo", "lfm2"})
     model = type(opened._network.model).__name__
     note = f"{model} runs no tree of tokens: what prompts share is computed for each of them"
     assert opened.describe()["notes"] == ([] if opened._network.branches else [note])
@@ -455,7 +455,7 @@ def test_code_that_comes_with_a_checkpoint_runs_only_when_asked_by_name(tiny, tm
     config = json.loads((path / "config.json").read_text())
     config |= {"model_type": "own", "auto_map": {"AutoConfig": "own.OwnConfig", "AutoModelForCausalLM": "own.OwnModel"}}
     (path / "config.json").write_text(json.dumps(config))
-    with pytest.raises(EngineError, match=r"custom code .*; if you trust its code, say trust_remote_code=true$"):
+    with pytest.raises(EngineError, match=r"custom code .*; if you trust its code: --fairprobe-engine-arg trust_rem"):
         engine(path).encode(CHOICES[0])
     trusted = answer(path, CHOICES, trust_remote_code="true")
     assert near(trusted[CHOICES[0]].loglikelihoods, loglikelihoods(tiny, CHOICES[0]))
@@ -476,6 +476,35 @@ def test_pickled_weights_give_the_same_numbers_once_they_are_allowed(tiny, tmp_p
     path = pickled(tiny, tmp_path / "pickled", model.state_dict())
     allowed = answer(path, CHOICES, allow_pickle="true")
     assert near(allowed[CHOICES[0]].loglikelihoods, loglikelihoods(tiny, CHOICES[0]))
+
+
+def test_a_long_text_changes_nothing_for_those_that_are_asked_with_it(folder):
+    # beyond a length of 64 the library turns the positions of a whole batch otherwise
+    tiny = make_checkpoint(folder / "longrope", family="phi3")
+    near, far = CHOICES[0], Choose(Prompt("The river ran past the mill and under the bridge. " * 8), OPTIONS)
+    written = Generate(Prompt("Which animal?"), max_tokens=8)
+    alone = answer(tiny, [near]) | answer(tiny, [far]) | answer(tiny, [written])
+    together = answer(tiny, [near, far, written])
+    assert together[near].loglikelihoods == pytest.approx(alone[near].loglikelihoods, abs=1e-4)
+    assert together[far].loglikelihoods == pytest.approx(alone[far].loglikelihoods, abs=1e-4)
+    assert together[written] == alone[written]
+
+
+def test_a_row_that_memory_cannot_hold_is_parted_at_its_branches(tiny, monkeypatch):
+    whole = network.Network.__call__
+    most = 120
+
+    def small(self, prefill, ids, **inputs):
+        if ids.numel() > most:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+        return whole(self, prefill, ids, **inputs)
+
+    asked = [Choose(Prompt(f"Question: {text}\nAnswer:"), OPTIONS) for text in QUESTIONS * 2]
+    known = answer(tiny, asked)
+    monkeypatch.setattr(network.Network, "__call__", small)
+    found = answer(tiny, asked)
+    for request in asked:
+        assert found[request].loglikelihoods == pytest.approx(known[request].loglikelihoods, abs=1e-4)
 
 
 class Hostile:

@@ -470,7 +470,9 @@ def test_an_engines_notes_and_the_noise_that_could_turn_an_answer_are_told():
     still = {"requests": 32, "nats": 2e-6, "changed": 0}
     loud = {"requests": 32, "nats": 0.041, "changed": 2}
     engine = {"name": "transformers", "notes": ["it runs no tree"], "noise": {"model": still, "baseline": loud}}
+    engine["failures"] = {"model": {"requests": 1, "first": "out of memory"}}
     assert engine_lines(results(engine=engine)) == [
+        "engine transformers: 1 request to the model failed; the first: out of memory",
         "engine transformers: it runs no tree",
         "engine transformers: of 32 choices that the baseline was asked again, the likelihoods moved by up to "
         "0.041 nats, and 2 fell on another option",

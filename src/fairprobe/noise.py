@@ -1,4 +1,4 @@
-"""How far an engine's numbers vary by themselves: some choices are asked again, in another order and company.
+"""How far an engine's numbers vary by themselves: some choices are asked again, in other company.
 
 In half precision a batch's company moves a log-likelihood by hundredths of a nat, which is the size of a small effect.
 """

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -106,12 +107,14 @@ class Session:
         self.by_tests = Counts()
         self.by_noise = Counts()
         self.noise: dict[Role, Noise] = {}
+        self.failures: dict[Role, list[str]] = {"model": [], "baseline": []}
         self._samples: dict[tuple[Task, Role], Samples] = {}
         self._checkpoints: dict[Role, Checkpoint | Served] = {}
         self._engines: dict[Role, Engine] = {}
         self._refusals: dict[tuple[Role, type[Request]], str | None] = {}
         self._responses: dict[Role, dict[Request, Response]] = {"model": {}, "baseline": {}}
         self._requests: dict[Task, list[tuple[Request, ...]]] = {}
+        self._checked: set[tuple[Task, Role]] = set()
         self._outcomes: dict[tuple[Task, Role], Outcomes] = {}
 
     # -- planning
@@ -137,6 +140,12 @@ class Session:
         for _, role in planning.needs(expectation):
             self._named(role, expectation)
         self.fits(expectation)
+        for task, role in planning.needs(expectation):
+            if task.asks and (task, role) not in self._checked:
+                lacking = self._lacking(role, dict.fromkeys(chain.from_iterable(self._wanted(task, role))))
+                # raises what is wrong with a request for those who make it
+                self.engine(role).encode_all(lacking)
+                self._checked.add((task, role))
 
     def fits(self, expectation: Expectation) -> None:
         """Raise what is wrong with an expectation or its data, whichever checkpoint will be asked."""
@@ -244,7 +253,7 @@ class Session:
         return self._engines[role]
 
     def describe_engine(self) -> dict[str, Any]:
-        """What the engine says of itself, and for each role what it computed and how far its numbers vary.
+        """What the engine says of itself, and for each role what it computed, how far its numbers vary and what failed.
 
         Nothing where none was needed.
         """
@@ -256,6 +265,9 @@ class Session:
             "notes": list(dict.fromkeys(note for each in said for note in each.get("notes", ()))),
             "counts": {role: dict(engine.counts) for role, engine in self._engines.items()},
             "noise": {role: asdict(found) for role, found in self.noise.items()},
+            "failures": {
+                role: {"requests": len(said), "first": said[0]} for role, said in self.failures.items() if said
+            },
         }
 
     def close(self) -> None:
@@ -409,12 +421,15 @@ class Session:
         self._measure_noise(role, requests)
 
     def _measure_noise(self, role: Role, requests: Sequence[Request]) -> None:
-        """Ask some of what was asked again, the last first; nothing of it is kept."""
+        """Ask some of what was asked again, in less company; nothing of it is kept."""
         engine, had = self.engine(role), self._responses[role]
         first = {request: had[request] for request in requests if request in had}
-        again = noise.again(first, self.settings.defaults.seed)[::-1]
+        again = noise.again(first, self.settings.defaults.seed)
         before = dict(engine.counts)
-        second = {each: answer for chunk in engine.answers(again) for each, answer in chunk.items()}
+        second: dict[Request, Response] = {}
+        # what was to be asked is answered and kept; without this the run only knows less of its noise
+        with suppress(EngineError):
+            second.update(pair for chunk in engine.answers(again) for pair in chunk.items())
         prompt, output = (engine.counts[name] - before[name] for name in ("prefill_tokens", "output_tokens"))
         size = len(again)
         self.by_noise.add(Counts(wanted=size, distinct=size, asked=size, prompt_tokens=prompt, output_tokens=output))
@@ -422,7 +437,9 @@ class Session:
             self.noise[role] = found
 
     def _keep(self, role: Role, chunk: Mapping[Request, Response], counts: Counts) -> None:
+        self.checkpoint(role).check_unchanged()
         self._responses[role].update(chunk)
+        self.failures[role] += [each.error for each in chunk.values() if isinstance(each, Failed)]
         # what was looked up before these answers came is no longer what is known
         self._outcomes = {key: held for key, held in self._outcomes.items() if key[1] != role}
         counts.asked += len(chunk)
@@ -458,7 +475,7 @@ class Model:
     def choose(self, prompt: str, options: Sequence[str], *, format: Format = "auto") -> str:  # noqa: A002
         """The option that is the likeliest continuation of the prompt."""
         likelihoods = self.loglikelihood(prompt, options, format=format)
-        return max(zip(likelihoods, options, strict=True))[1]
+        return options[likelihoods.index(max(likelihoods))]
 
     def loglikelihood(self, prompt: str, continuations: Sequence[str], *, format: Format = "auto") -> list[float]:  # noqa: A002
         """The summed log-likelihood (nats) of each continuation after the prompt."""
@@ -469,7 +486,7 @@ class Model:
     def _answered(self, response: Response, kind: type[Answer]) -> Answer:
         if isinstance(response, kind):
             return response
-        msg = f"{self!r} did not answer: {response}"
+        msg = f"{self!r} did not answer: {response!r:.200}"
         raise FairprobeError(msg)
 
 

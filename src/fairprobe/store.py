@@ -134,7 +134,9 @@ class Store:
             with database:
                 database.executemany(f"DELETE FROM answers WHERE origin = {of_it}", named)
                 database.executemany(f"DELETE FROM origins WHERE id = {of_it}", named)
-            database.execute("VACUUM")
+            # a full disk has no room for the copy that this makes; what is free in the file is written to again
+            with suppress(sqlite3.OperationalError):
+                database.execute("VACUUM")
         return before - self.size
 
     @contextmanager

@@ -58,6 +58,7 @@ def test_what_a_server_could_not_answer_is_counted_by_group(pytester, asking_sui
     assert verdict["outcome"] == "invalid"
     assert [group["statuses"].get("error", 0) for group in verdict["groups"]] == [12, 0]
     assert results("first")["requests"]["asked"] == 24
+    done.stdout.fnmatch_lines(["engine openai: 12 requests to the model failed; the first: no answer from *: 503: *"])
     with scripted(models=MODELS, chat_completions=[COW]) as well:
         again = pytester.runpytest_inprocess(f"--model=openai:tiny@{well.url}", "--fairprobe-report=second")
         again.assert_outcomes(passed=1)

@@ -14,7 +14,7 @@ import re
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import ClassVar
@@ -55,6 +55,14 @@ class Checkpoint:
     revision: str | None
     fingerprint: str
     adapter: Path | None = None
+    stamps: tuple[tuple[Path, list[object]], ...] = field(default=(), compare=False, repr=False)
+
+    def check_unchanged(self) -> None:
+        """Raise `EngineError` where a file is no longer the one whose hash is in the fingerprint."""
+        for path, stamp in self.stamps:
+            if not path.is_file() or _stamp(path) != stamp:
+                msg = f"{path} was changed while {self.name} was asked, so nobody knows whose answers came; run again"
+                raise EngineError(msg)
 
     @property
     def tokenizer(self) -> Path:
@@ -84,6 +92,9 @@ class Served:
     url: str
     revision: ClassVar[None] = None
     template: ClassVar[None] = None
+
+    def check_unchanged(self) -> None:
+        """Nothing: a server does not tell."""
 
     @property
     def fingerprint(self) -> str:
@@ -123,7 +134,8 @@ def resolve(
     if adapter:
         files += [(f"adapter/{name}", file) for name, file in _adapter_files(adapter)]
     name = f"{place.name}+{adapter.name}" if named and adapter else place.name
-    return Checkpoint(role, name, base.path, place.revision, _fingerprint(files, cache), adapter)
+    stamps = tuple((path, _stamp(path)) for _, path in files)
+    return Checkpoint(role, name, base.path, place.revision, _fingerprint(files, cache), adapter, stamps)
 
 
 def short_name(spec: str) -> str:
@@ -257,7 +269,7 @@ def _weights(folder: Path, *, pickles: bool) -> list[str]:
         step = (
             f"neither {PICKLE} nor {PICKLE_INDEX} is among them"
             if pickles
-            else "if you trust them, say allow_pickle=true (an engine argument)"
+            else "if you trust them: --fairprobe-engine-arg allow_pickle=true"
         )
         msg = (
             f"{folder} holds its weights as pickles ({', '.join(found[:3])}), which can be made to run code; convert "

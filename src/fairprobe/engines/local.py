@@ -22,6 +22,7 @@ CLASSIFIERS = ("ForSequenceClassification",)
 ENCODERS = ("ForMaskedLM", "Model")
 """How the architectures end that give hidden states and write no text; those of language models end in LMHeadModel."""
 WRITERS = ("LMHeadModel",)
+TRUST = "--fairprobe-engine-arg trust_remote_code=true"
 
 
 class Local:
@@ -81,9 +82,14 @@ class Local:
 
     @property
     def context_length(self) -> int | None:
-        """The most tokens of prompt and answer together; the tokenizer's word counts where the model states none."""
+        """The most tokens of prompt and answer together; the tokenizer's word counts where the model states none.
+
+        An encoder may have positions that are for padding only, so its tokenizer's word counts where that is less.
+        """
         length = getattr(self.config.get_text_config(), "max_position_embeddings", None)
-        return int(length) if length and length > 0 else self.tokens.limit
+        if not length or length < 0:
+            return self.tokens.limit
+        return int(length) if self.refuses(Generate) is None else min(length, self.tokens.limit or length)
 
     def encode(self, request: Request) -> Encoded | DoesNotFit:
         """The tokens of a request, or that they do not fit; each distinct request is encoded once."""
@@ -106,8 +112,12 @@ class Local:
             able = {Choose, Generate, Embed}
         if kind in able:
             return None
-        what = {Rate: "is no classifier and gives no reward", Embed: "is a classifier and gives no vectors"}
-        return f"{self.checkpoint.name} ({', '.join(named)}) {what.get(kind, 'writes no text and weighs none')}"
+        what = {
+            Rate: "is no classifier and gives no reward; name one that has a head for it",
+            Embed: "is a classifier and gives no vectors; name an encoder or a language model",
+        }
+        other = "writes no text and weighs none; name a language model"
+        return f"{self.checkpoint.name} ({', '.join(named)}) {what.get(kind, other)}"
 
 
 def numerics(engine: str, rules: int, **said: Any) -> str:
@@ -117,7 +127,7 @@ def numerics(engine: str, rules: int, **said: Any) -> str:
 
 def unusable(checkpoint: Checkpoint, error: Exception) -> EngineError:
     """That transformers cannot load a checkpoint, with what it says of the reason."""
-    step = "; if you trust its code, say trust_remote_code=true" if "custom code" in str(error) else ""
+    step = f"; if you trust its code: {TRUST}" if "custom code" in str(error) else ""
     return EngineError(
         f"transformers {version('transformers')} cannot load {checkpoint.path}: {first_line(error)}{step}"
     )

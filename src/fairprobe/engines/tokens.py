@@ -107,6 +107,7 @@ class Tokens:
         self._tokenizer = _load(path, trust_remote_code)
         self._lead, self._trail = self._around()
         self._template = self._chat_template()
+        self._special = [str(token) for token in self._tokenizer.added_tokens_decoder.values() if token.special]
         self._marks = [marks for marks in REASONING if self._template and marks[1] in self._template]
 
     @property
@@ -209,20 +210,24 @@ class Tokens:
 
     def _bare(self, text: str) -> str:
         """A text without special tokens, those included that have no name of their own."""
-        for token in self._tokenizer.added_tokens_decoder.values():
-            text = text.replace(str(token), "") if token.special else text
+        for special in self._special:
+            text = text.replace(special, "")
         return text
 
     def _encoded(self, request: Request, prompt: Ids, joint: Sequence[Ids], chat: bool) -> Encoded:
         if isinstance(request, (Rate, Embed)):
             whole = prompt if chat or prompt[len(prompt) - len(self._trail) :] == self._trail else prompt + self._trail
+            if not whole:
+                msg = f"{request!r:.100} has no tokens, so there is nothing to rate or embed; leave this sample out"
+                raise EngineError(msg)
             return Encoded(whole, chat=chat)
         return _split(request, prompt, joint, chat)
 
     def _opened(self, prompt: Prompt, text: str) -> bool:
         """Whether the template begins a reasoning after the last message, which a prefix may go on with or end."""
         *_, (_, last) = messages(prompt)
-        after = text.removesuffix(prompt.prefix).rpartition(last.strip())[2] + prompt.prefix
+        text = text.removesuffix(prompt.prefix)
+        after = (text.rpartition(last.strip())[2] if last.strip() else text) + prompt.prefix
         return any(after.rfind(begin) > after.rfind(end) for begin, end in self._marks)
 
     def _is_chat(self, prompt: Prompt) -> bool:
@@ -377,10 +382,14 @@ def shared(one: Ids, other: Ids) -> int:
     return low
 
 
-def _fitted(request: Request, encoded: Encoded, limit: int | None, room: int) -> Encoded | DoesNotFit:
+def length(request: Request, encoded: Encoded) -> int:
+    """The most tokens that a prompt and what follows it can have."""
     written = request.max_tokens if isinstance(request, Generate) else 0
-    longest = max(map(len, encoded.continuations), default=0)
+    return len(encoded.prompt) + max(map(len, encoded.continuations), default=written)
+
+
+def _fitted(request: Request, encoded: Encoded, limit: int | None, room: int) -> Encoded | DoesNotFit:
     # a letter is itself what is written after the prompt
-    spare = room if longest and not encoded.letters else 0
-    tokens = len(encoded.prompt) + longest + spare + written
+    spare = room if encoded.continuations and not encoded.letters else 0
+    tokens = length(request, encoded) + spare
     return encoded if limit is None or tokens <= limit else DoesNotFit(tokens, limit)

@@ -80,7 +80,10 @@ def _engine(engines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         **next((engine for engine in engines if "version" in engine), engines[0]),
         "notes": list(dict.fromkeys(note for engine in engines for note in engine.get("notes", ()))),
         "counts": {role: dict(each) for role, each in counts.items()},
-        "noise": {role: each for engine in engines for role, each in engine.get("noise", {}).items()},
+        **{
+            name: {role: each for engine in engines for role, each in engine.get(name, {}).items()}
+            for name in ("noise", "failures")
+        },
     }
 
 

@@ -77,6 +77,7 @@ def _engine(engine: Mapping[str, Any]) -> dict[str, Any]:
         "noise": [
             {"role": role, **each, "nats": f"{each['nats']:.2g}"} for role, each in engine.get("noise", {}).items()
         ],
+        "failures": [{"role": role, **each} for role, each in engine.get("failures", {}).items()],
     }
     return {"engine": {name: held for name, held in engine.items() if name not in rows}, **rows}
 

@@ -47,7 +47,7 @@ def banner(results: Mapping[str, Any]) -> str:
 
 
 def engine_lines(results: Mapping[str, Any]) -> list[str]:
-    """What to know of the engine: how it had to run a model, and noise that could turn an answer."""
+    """What to know of the engine: what failed, how it had to run a model, and noise that could turn an answer."""
     engine = results.get("engine", {})
     noise = [
         f"of {each['requests']} choices that the {role} was asked again, the likelihoods moved by up to "
@@ -55,7 +55,11 @@ def engine_lines(results: Mapping[str, Any]) -> list[str]:
         for role, each in engine.get("noise", {}).items()
         if each["nats"] > NOTICED or each["changed"]
     ]
-    return [f"engine {engine['name']}: {line}" for line in [*engine.get("notes", ()), *noise]]
+    failures = [
+        f"{counted(each['requests'], 'request')} to the {role} failed; the first: {each['first']}"
+        for role, each in engine.get("failures", {}).items()
+    ]
+    return [f"engine {engine['name']}: {line}" for line in [*failures, *engine.get("notes", ()), *noise]]
 
 
 def power_lines(foreseen: Sequence[Foresight]) -> list[str]:

@@ -26,6 +26,8 @@ from fairprobe.requests import Choose, DoesNotFit, Embed, Failed, Generate, Prom
 
 RULES = 1
 """Raised when how a request is put or read changes, so that the store asks again."""
+LOST = 50
+"""So many requests lost one after the other, each with all its retries, mean that the server is gone."""
 ROOM = 1
 """A server writes a token after every prompt, wanted or not."""
 AS_IT_IS = {"top_p": 1.0, "top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0}
@@ -197,8 +199,7 @@ class OpenAIEngine:
                 for request, each in encoded.items()
                 if isinstance(request, kind) and isinstance(each, Encoded)
             )
-            for request, got in self._api.all(calls):
-                yield {request: self._response(request, got)}
+            yield from self._answers(calls)
 
     def describe(self) -> dict[str, Any]:
         """Name, version of the server, and arguments, as plain JSON; asks nothing."""
@@ -290,6 +291,20 @@ class OpenAIEngine:
 
     # how it is read
 
+    def _answers(self, calls: Iterator[tuple[Request, Call]]) -> Iterator[Mapping[Request, Response]]:
+        lost = 0
+        for request, got in self._api.all(calls):
+            response = self._response(request, got)
+            lost = lost + 1 if isinstance(response, Failed) else 0
+            yield {request: response}
+            if isinstance(response, Failed) and lost == LOST:
+                msg = (
+                    f"{self.checkpoint.url} has left {lost} requests in a row without an answer; the last: "
+                    f"{response.error}. What it answered before is kept; run again when the server is well, or with "
+                    "--fairprobe-engine-arg parallel=N, a lower one"
+                )
+                raise EngineError(msg)
+
     def _response(self, request: Request, got: Any) -> Response:
         if isinstance(got, Refused) and got.status == 404:
             raise unknown(self.checkpoint, self.server, got)
@@ -297,6 +312,8 @@ class OpenAIEngine:
             return replies.unfit(got.message) or Failed(str(got))
         if isinstance(got, Unanswered):
             return Failed(str(got))
+        if isinstance(got, Exception):
+            raise got
         encoded = self._encoded[request]
         assert isinstance(encoded, Encoded)
         try:

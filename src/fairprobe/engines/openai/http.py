@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from itertools import count
-from threading import Event, Lock
+from queue import Empty, SimpleQueue
+from threading import Event, Lock, Thread
 from typing import Any, NamedTuple, TypeVar
 
 import httpx
@@ -20,13 +21,11 @@ from fairprobe.errors import EngineError
 
 Key = TypeVar("Key")
 
-AGAIN = frozenset({429, 500, 502, 503, 504})
+AGAIN = frozenset({408, 429, *range(500, 600)} - {501})
 BACKOFF = 0.5
 """Seconds before the first retry; they double with each, up to `LONGEST`."""
 LONGEST = 60.0
 CONNECT = 20.0
-LOST = 50
-"""So many requests lost one after the other, each with all its retries, mean that the server is gone."""
 
 
 class Call(NamedTuple):
@@ -65,7 +64,6 @@ class Api:
         self.patience = patience
         self.key_env = key_env
         self.requests = self.retries = 0
-        self._lost = 0
         self._reached = False
         self._lock = Lock()
         self._held: httpx.Client | None = None
@@ -79,21 +77,33 @@ class Api:
         return self._ask("POST", call.url, call.body, stopped or Event())
 
     def all(self, calls: Iterable[tuple[Key, Call]]) -> Iterator[tuple[Key, Any]]:
-        """Each call's answer, or the `Refused` or `Unanswered` that came instead, as they come."""
+        """Each call's answer, or the exception that came instead, as they come."""
+        todo: SimpleQueue[tuple[Key, Call] | None] = SimpleQueue()
+        came: SimpleQueue[tuple[Key, Any]] = SimpleQueue()
         stopped = Event()
-        pool = ThreadPoolExecutor(self.patience.parallel, thread_name_prefix="fairprobe")
-        waiting: dict[Future[Any], Key] = {}
+
+        def work() -> None:
+            for key, call in iter(todo.get, None):
+                came.put((key, self._tried(call, stopped)))
+
+        # daemons: a run that is stopped does not wait for what a server may still say
+        for _ in range(self.patience.parallel):
+            Thread(target=work, name="fairprobe", daemon=True).start()
+        waiting = 0
         try:
-            for key, call in calls:
-                waiting[pool.submit(self._tried, call, stopped)] = key
+            for each in calls:
+                todo.put(each)
+                waiting += 1
                 # twice as many as are under way, so that none waits for us and memory holds few of them
-                if len(waiting) >= 2 * self.patience.parallel:
-                    yield from _done(waiting)
-            while waiting:
-                yield from _done(waiting)
+                if waiting == 2 * self.patience.parallel:
+                    yield _next(came)
+                    waiting -= 1
+            for _ in range(waiting):
+                yield _next(came)
         finally:
             stopped.set()
-            pool.shutdown(wait=False, cancel_futures=True)
+            for _ in range(self.patience.parallel):
+                todo.put(None)
 
     def close(self) -> None:
         """Let the connections go; they are made again when something is asked."""
@@ -103,9 +113,11 @@ class Api:
             held.close()
 
     def _tried(self, call: Call, stopped: Event) -> Any:
+        if stopped.is_set():
+            return Unanswered("it was not asked: the run was stopped")
         try:
             return self.post(call, stopped)
-        except (Refused, Unanswered) as error:
+        except Exception as error:  # whoever waits for the answer raises it, or says that there is none
             return error
 
     def _ask(self, method: str, url: str, body: Any, stopped: Event) -> Any:
@@ -114,33 +126,24 @@ class Api:
             try:
                 self._count(attempt)
                 response = self._client.request(method, url, json=body)
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 problem = f"{type(error).__name__}: {first_line(error)}"
                 if not self._reached and isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout)):
                     msg = f"no server answers at {url} ({problem}); start it, or correct the address in openai:NAME@URL"
                     raise EngineError(msg) from error
-            except httpx.InvalidURL as error:
+            except (httpx.InvalidURL, UnicodeError) as error:
                 msg = f"{url} is no address ({error}); a server is named openai:NAME@URL"
                 raise EngineError(msg) from error
             else:
                 self._reached = True
                 if response.status_code not in AGAIN:
-                    self._lost = 0
                     return self._read(response)
                 problem, least = f"{response.status_code}: {self._message(response)}", _retry_after(response)
             pause = max(least, min(LONGEST, BACKOFF * 2**attempt) * JITTER.uniform(0.5, 1))
             if attempt == self.patience.retries or least > self.patience.timeout or stopped.wait(pause):
-                raise self._unanswered(url, problem, attempt + 1)
+                msg = f"no answer from {url} after {attempt + 1} attempts; the last: {self._bare(problem)}"
+                raise Unanswered(msg)
         raise AssertionError("unreachable")  # pragma: no cover
-
-    def _unanswered(self, url: str, problem: str, attempts: int) -> Exception:
-        self._lost += 1
-        if self._lost < LOST:
-            return Unanswered(f"no answer from {url} after {attempts} attempts; the last: {problem}")
-        return EngineError(
-            f"{url} has left {self._lost} requests in a row without an answer, the last after {attempts} attempts: "
-            f"{problem}. What it answered before is kept; run again when the server is well, or with a lower parallel=N"
-        )
 
     def _count(self, attempt: int) -> None:
         with self._lock:
@@ -148,13 +151,20 @@ class Api:
             self.retries += attempt > 0
 
     @property
+    def _key(self) -> str:
+        key = os.environ.get(self.key_env, "").strip()
+        if not (key.isascii() and key.isprintable()):
+            msg = f"the key in {self.key_env} holds characters that no key has; set it again"
+            raise EngineError(msg)
+        return key
+
+    @property
     def _client(self) -> httpx.Client:
         with self._lock:
             if self._held is None:
                 parallel, timeout = self.patience.parallel, self.patience.timeout
-                key = os.environ.get(self.key_env)
                 self._held = httpx.Client(
-                    headers={"Authorization": f"Bearer {key}"} if key else {},
+                    headers={"Authorization": f"Bearer {key}"} if (key := self._key) else {},
                     timeout=httpx.Timeout(timeout, connect=min(timeout, CONNECT), pool=None),
                     limits=httpx.Limits(max_connections=parallel, max_keepalive_connections=parallel),
                 )
@@ -164,8 +174,8 @@ class Api:
         status, url = response.status_code, response.request.url
         if status == 401:
             # without the server's message, which may repeat the key
-            has = f"does not accept the key in {self.key_env}" if os.environ.get(self.key_env) else "wants a key"
-            msg = f"{url} {has} (401); set {self.key_env}, or name another variable: key_env=NAME"
+            has = f"does not accept the key in {self.key_env}" if self._key else "wants a key"
+            msg = f"{url} {has} (401); set {self.key_env}, or name another: --fairprobe-engine-arg key_env=NAME"
             raise EngineError(msg)
         if status == 403:
             msg = f"{url} forbids this to the key in {self.key_env} (403): {self._message(response)}"
@@ -188,7 +198,7 @@ class Api:
         return self._bare(" ".join(str(said).split()))[:300] or response.reason_phrase
 
     def _bare(self, text: str) -> str:
-        key = os.environ.get(self.key_env)
+        key = self._key
         return text.replace(key, f"[{self.key_env}]") if key else text
 
 
@@ -196,9 +206,11 @@ JITTER = random.Random()
 """Our own, so that the random state of users' tests stays what it is."""
 
 
-def _done(waiting: dict[Future[Any], Key]) -> Iterator[tuple[Key, Any]]:
-    for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-        yield waiting.pop(future), future.result()
+def _next(came: SimpleQueue[tuple[Key, Any]]) -> tuple[Key, Any]:
+    while True:
+        # with a timeout: an interrupt may not be seen by a wait that has none
+        with suppress(Empty):
+            return came.get(timeout=1)
 
 
 def _retry_after(response: httpx.Response) -> float:

@@ -101,7 +101,7 @@ def scored(encoded: Encoded, got: Json) -> Response:
         }
     values = [LOWEST if value is None else value for ids in options for value in rows[ids]]
     found = chosen(encoded, values) if min(values) > LOWEST else None
-    return found or Failed(f"the log-likelihoods of the options' tokens are not all there and finite: {rows}")
+    return found or Failed(f"the log-likelihoods of the options' tokens are not all there and finite: {rows!r:.200}")
 
 
 def scored_at_once(encoded: Encoded) -> bool:

@@ -42,7 +42,7 @@ class Server:
         """A sha256 of names, sizes and times of that folder's files: other weights at the same path are others."""
         if self.folder is None:
             return None
-        kept = sorted([*self.folder.glob("*.safetensors"), *self.folder.glob("*.json")])
+        kept = sorted(file for file in self.folder.iterdir() if file.is_file())
         lines = [f"{file.name} {file.stat().st_size} {file.stat().st_mtime_ns}\n" for file in kept]
         return hashlib.sha256("".join(lines).encode()).hexdigest()
 
@@ -56,7 +56,10 @@ def meet(api: Api, checkpoint: Served) -> Server:
         if met.is_vllm:
             met = replace(met, version=api.get(f"{origin(checkpoint.url)}/version").get("version"))
         return _tried(api, checkpoint, met)
-    except (Refused, Unanswered, AttributeError, KeyError, TypeError) as error:
+    except Unanswered as error:
+        msg = f"{checkpoint.url} cannot be asked now: {error}; run again later, or with a higher retries=N"
+        raise EngineError(msg) from error
+    except (Refused, AttributeError, KeyError, TypeError) as error:
         msg = f"{checkpoint.url} does not answer as an OpenAI-compatible server does: {error}; its address ends in /v1?"
         raise EngineError(msg) from error
 
@@ -99,4 +102,7 @@ def _tried(api: Api, checkpoint: Served, server: Server) -> Server:
             raise unknown(checkpoint, server, error) from error
         if error.status == 400 and "max_completion_tokens" in error.message and server.length == "max_tokens":
             return _tried(api, checkpoint, replace(server, length="max_completion_tokens"))
+        if error.status < 400:
+            # not even JSON: no server of this kind
+            raise
         return server

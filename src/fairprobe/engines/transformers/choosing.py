@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -78,9 +79,11 @@ def _run(network: Network, trunk: Trunk, below: Kept | None, budget: int) -> Ite
         rows = [tree.lay(node) for node in batch]
         read = [read for row in rows for read in row.reads]
         found = network.attempt(partial(_read, network, rows, kept), len(rows))
-        if found is None and len(batch) > 1:
-            half = len(batch) // 2
-            waiting += [batch[half:], batch[:half]]
+        # a row that branches holds many requests
+        parts = batch if len(batch) > 1 else batch[0].split()
+        if found is None and parts:
+            half = (len(parts) + 1) // 2
+            waiting += filter(None, (parts[half:], parts[:half]))
         else:
             yield read, found or []
 
@@ -135,7 +138,7 @@ class _Sums:
         self._values = [math.nan] * sum(sizes)
         self._failed: set[int] = set()
         self._owner = [index for index, size in enumerate(sizes) for _ in range(size)]
-        self._first = [sum_ - size for sum_, size in zip(_cumulated(sizes), sizes, strict=True)]
+        self._first = list(accumulate(sizes, initial=0))
         self._left = sizes
 
     def add(self, reads: Sequence[Read], values: Sequence[float]) -> Iterator[tuple[int, Response]]:
@@ -157,13 +160,6 @@ class _Sums:
             return too_large(self._device, tokens)
         first = self._first[index]
         return chosen(encoded, self._values[first : first + sum(map(len, options))]) or Failed(NOT_A_NUMBER)
-
-
-def _cumulated(sizes: Sequence[int]) -> Iterator[int]:
-    total = 0
-    for size in sizes:
-        total += size
-        yield total
 
 
 def is_faithful(network: Network) -> bool:

@@ -18,7 +18,7 @@ import torch
 from fairprobe.engines.arguments import check_names, one_of, whole_number
 from fairprobe.engines.checkpoints import ALLOWED, Checkpoint, first_line
 from fairprobe.engines.local import DTYPES, Local, numerics, unusable
-from fairprobe.engines.tokens import Encoded, Tokens, quiet
+from fairprobe.engines.tokens import Encoded, Tokens, length, quiet
 from fairprobe.engines.transformers import choosing, pooling, writing
 from fairprobe.engines.transformers.network import COUNTED, Network, Pooling
 from fairprobe.errors import EngineError
@@ -113,7 +113,7 @@ class TransformersEngine(Local):
         return numerics(
             "transformers", RULES, device=self.device.partition(":")[0], dtype=self.dtype,
             attention=self.settings.attn_implementation, quantization=self.settings.quantization,
-            remote_code=self.trusts, template_arguments=self.template_arguments,
+            template_arguments=self.template_arguments,
         )  # fmt: skip
 
     @property
@@ -134,7 +134,7 @@ class TransformersEngine(Local):
             yield unfit
         fitting = [(request, fit) for request, fit in encoded if isinstance(fit, Encoded)]
         for kind in CLASSES:
-            if asked := [each for each in fitting if isinstance(each[0], kind)]:
+            for asked in self._together([each for each in fitting if isinstance(each[0], kind)]):
                 yield from ({asked[index][0]: response} for index, response in self._answers(kind, asked))
 
     def describe(self) -> dict[str, Any]:
@@ -167,6 +167,14 @@ class TransformersEngine(Local):
         ask = {Choose: choosing.choose, Rate: pooling.rate, Embed: pooling.embed}[kind]
         return ask(network, encoded, budget)
 
+    def _together(self, asked: list[tuple[Request, Encoded]]) -> Iterator[list[tuple[Request, Encoded]]]:
+        """Requests that may be in one batch: all but those so long that the library turns positions by the longest."""
+        reach = _reach(self.config)
+        far = [each for each in asked if reach is not None and length(*each) > reach]
+        if near := [each for each in asked if each not in far] if far else asked:
+            yield near
+        yield from ([each] for each in far)
+
     def _load(self, name: str) -> Network:
         if self._network is None or self._class != name:
             self.close()
@@ -176,6 +184,18 @@ class TransformersEngine(Local):
                 model = type(self._network.model).__name__
                 self._notes[f"{model} runs no tree of tokens: what prompts share is computed for each of them"] = None
         return self._network
+
+
+def _reach(config: Any) -> int | None:
+    """How long a text may be without changing how its batch's positions are turned; None where nothing changes it."""
+    said = getattr(config.get_text_config(), "rope_parameters", None) or {}
+    kinds = [said, *(each for each in said.values() if isinstance(each, dict))]
+    reaches = [
+        each.get("original_max_position_embeddings")
+        for each in kinds
+        if each.get("rope_type") in {"longrope", "dynamic"}
+    ]
+    return min(filter(None, reaches), default=None)
 
 
 def _check_ids(encoded: Sequence[Encoded], vocabulary: int, checkpoint: Checkpoint) -> None:

@@ -25,6 +25,10 @@ NOT_A_NUMBER = "the model's logits are not finite (NaN or infinite); try dtype=f
 Pooling = Literal["last", "cls", "mean"]
 COUNTED = ("forward_calls", "prefill_tokens", "padded_tokens", "head_rows", "output_tokens")
 FULL, SLIDING = "full_attention", "sliding_attention"
+WINDOWS = {
+    "sliding_window", "sliding_window_pattern", "_sliding_window_pattern", "use_sliding_window", "max_window_layers",
+}  # fmt: skip
+"""What a configuration may say of the windows that are known here."""
 
 
 def too_large(device: Any, tokens: int) -> Failed:
@@ -215,8 +219,10 @@ def head_at(model: Any, rows: Any, columns: Any) -> Iterator[None]:
 def _windows(config: Any) -> Mapping[str, int | None] | None:
     """How far each kind of layer sees, all the way where None; None where some kind is neither full nor sliding."""
     window = getattr(config, "sliding_window", None)
+    # a window of another name is kept to by column, which is not a token's position in a tree or a slot
+    others = {name for name, value in config.to_dict().items() if "window" in name and value} - WINDOWS
     kinds = getattr(config, "layer_types", None) or [FULL if window is None else SLIDING]
-    if getattr(config, "attention_chunk_size", None) or not {FULL, SLIDING}.issuperset(kinds):
+    if others or getattr(config, "attention_chunk_size", None) or not {FULL, SLIDING}.issuperset(kinds):
         return None
     return {kind: window if kind == SLIDING else None for kind in sorted(set(kinds))}
 
@@ -230,4 +236,5 @@ def _kept_numbers(config: Any) -> int:
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    return isinstance(error, (torch.cuda.OutOfMemoryError, MemoryError)) or "DefaultCPUAllocator" in str(error)
+    said = ("out of memory", "ALLOC_FAILED", "DefaultCPUAllocator")
+    return isinstance(error, MemoryError) or any(each in str(error) for each in said)

@@ -6,13 +6,13 @@ import math
 import random
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-from fairprobe.engines.tokens import Encoded, Ids, Tokens, cut, shared
+from fairprobe.engines.tokens import Encoded, Ids, Tokens, cut, length, shared
 from fairprobe.engines.transformers.network import NOT_A_NUMBER, Kept, Network, straight, too_large
 from fairprobe.requests import Failed, Generate, Response
 
@@ -33,9 +33,9 @@ def write(network: Network, asked: Sequence[Asked], tokens: Tokens, budget: int)
     of the batch nor `max_tokens` changes what is drawn.
     """
     # the longest first: what memory cannot hold is found out early, and a batch pads little
-    order = sorted(range(len(asked)), key=lambda index: (-_length(asked[index]), asked[index][1].prompt))
+    order = sorted(range(len(asked)), key=lambda index: (-length(*asked[index]), asked[index][1].prompt))
     waiting = [_Answer(index, asked[index], network.ends, tokens) for index in order]
-    width = max(map(_length, asked))
+    width = max(length(*each) for each in asked)
     slots = _most(network, width)
     # as many rounds, filled evenly: a last round of a few answers takes as many steps as a full one
     slots = math.ceil(len(asked) / math.ceil(len(asked) / slots))
@@ -72,6 +72,8 @@ def write(network: Network, asked: Sequence[Asked], tokens: Tokens, budget: int)
 def _most(network: Network, width: int) -> int:
     """How many answers of `width` tokens memory holds the keys and values of."""
     if network.device.type == "cuda":
+        # what torch keeps for itself of earlier batches is free as well
+        torch.cuda.empty_cache()
         most, held = SLOTS["cuda"], int(torch.cuda.mem_get_info(network.device)[0]) // 2
     else:
         most, held = SLOTS["cpu"], HELD
@@ -80,10 +82,6 @@ def _most(network: Network, width: int) -> int:
 
 def _desk(network: Network, slots: int, width: int) -> _Slots | _Batch:
     return _Slots(network, slots, width) if network.branches else _Batch(network)
-
-
-def _length(asked: Asked) -> int:
-    return len(asked[1].prompt) + asked[0].max_tokens
 
 
 def _common(answers: Sequence[_Answer]) -> Ids:
@@ -323,14 +321,9 @@ def _next_tokens(logits: Any, answers: Sequence[_Answer]) -> list[int | None]:
     return [token if fine else None for token, fine in zip(found, best.isfinite().tolist(), strict=True)]
 
 
-class _Draw(NamedTuple):
-    temperature: float
-    number: float
-
-
 def _drawn(logits: Any, answers: Sequence[_Answer]) -> list[int]:
     """A token of each row by its own random number: the first at which the cumulated probability exceeds it."""
-    draws = [_Draw(answer.request.temperature, answer.draw()) for answer in answers]
+    draws = [(answer.request.temperature, answer.draw()) for answer in answers]
     wide = torch.float32 if logits.device.type == "mps" else torch.float64
     heat, number = torch.tensor(draws, dtype=wide, device=logits.device).unbind(1)
     cumulated = (logits.to(wide) / heat[:, None]).softmax(-1).cumsum(-1)

@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from fairprobe.engines.arguments import whole_number
 from fairprobe.engines.checkpoints import ADAPTER_CONFIG, ALLOWED, Checkpoint
 from fairprobe.engines.local import Local, numerics
 from fairprobe.engines.tokens import MOST_IDS, Encoded, chosen
@@ -31,7 +32,7 @@ from fairprobe.requests import (
     Response,
 )
 
-RULES = 1
+RULES = 2
 """Raised when how a request is put or read changes, so that the store asks again."""
 OURS = {"adapter", "dtype", "revision", "timeout", *ALLOWED}
 """Arguments that we read; any other goes to `vllm.LLM`."""
@@ -75,6 +76,8 @@ class VllmEngine(Local):
         super().__init__(checkpoint, arguments, template_arguments)
         self._passed = {name: _value(text) for name, text in arguments.items() if name not in OURS}
         self._patience = _seconds(arguments.get("timeout"))
+        for name in ("tensor_parallel_size", "pipeline_parallel_size"):
+            whole_number(name, arguments.get(name, "1"), 1)
         self._counts: Counter[str] = Counter()
         self._process: Process | None = None
         self._runs: tuple[str, int] = ("", 0)
@@ -84,7 +87,7 @@ class VllmEngine(Local):
         """Engine and version, dtype, kind of device and what else changes the numbers, as one line of JSON."""
         return numerics(
             "vllm", RULES, version=self.version, device=self.device, dtype=self.dtype, passed=self._passed,
-            remote_code=self.trusts, template_arguments=self.template_arguments,
+            template_arguments=self.template_arguments,
         )  # fmt: skip
 
     @property
@@ -153,8 +156,9 @@ class VllmEngine(Local):
         calls = [asks] if self._most(kind, 2) > 1 else [[ask] for ask in asks]
         try:
             found = [told for call in calls for told in process.ask(kind, call)]
-        except EngineError:
-            self._process = None
+        except BaseException:
+            # an interrupted call, too: its answers would be taken for those to the next one
+            self.close()
             raise
         self._counts["calls"] += len(calls)
         self._counts["prompts"] += len(asks)
@@ -165,13 +169,13 @@ class VllmEngine(Local):
 
     def _response(self, question: Question, answers: Sequence[Told]) -> Response:
         request, encoded = question.request, question.encoded
-        if isinstance(request, Generate):
-            [told] = answers
-            return self.tokens.generated(request, encoded, told.ids, told.ended and told.ids[-1] in self._ends)
         given = [value for told in answers for value in told.values]
         values = [value for value in given if value is not None and math.isfinite(value)]
         if len(values) < len(given) or not values:
             return Failed(BROKEN)
+        if isinstance(request, Generate):
+            [told] = answers
+            return self.tokens.generated(request, encoded, told.ids, told.ended and told.ids[-1] in self._ends)
         if isinstance(request, Choose):
             if question.kind == "ids":
                 known = dict(zip(encoded.letters, values, strict=True))
@@ -196,10 +200,10 @@ class VllmEngine(Local):
 
     def _load(self, kind: Kind, longest: int) -> Process:
         runner = {"rate": "classify", "embed": "embed"}.get(kind, "generate")
-        if self._process is None or self._runs[0] != runner or self._runs[1] < longest:
+        # no longer than what will be asked: the memory for a long context may not be there
+        length = min(self.context_length or 1 << 30, -(-longest // 256) * 256)
+        if self._process is None or self._runs[0] != runner or self._runs[1] < length:
             self.close()
-            # no longer than what will be asked: the memory for a long context may not be there
-            length = min(self.context_length or 1 << 30, -(-longest // 256) * 256)
             given = self._arguments(runner, length)
             self._process = Process(self.checkpoint.name, given, self._adapter, self._patience)
             self._runs = (runner, length)
@@ -262,7 +266,7 @@ def _asks(kind: Kind, request: Request, encoded: Encoded, *, stops: bool) -> Ite
 def _value(text: str) -> Any:
     """An argument as what it says it is: a JSON value, or a text."""
     try:
-        return json.loads(text.lower() if text.lower() in {"true", "false", "none"} else text)
+        return json.loads({"true": "true", "false": "false", "none": "null"}.get(text.lower(), text))
     except ValueError:
         return text
 

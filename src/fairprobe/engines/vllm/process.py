@@ -215,7 +215,8 @@ def _sampling(kind: Kind, question: Ask) -> Any:
         # more than the token's own would be a dictionary of them for every position
         said = {"prompt_logprobs": 0, "flat_logprobs": True}
     else:
-        said = {"stop": question.stop, "seed": question.seed}
+        # the value of each token that is written: text of a model whose logits are no numbers is no answer
+        said = {"stop": question.stop, "seed": question.seed, "logprobs": 0, "flat_logprobs": True}
     return SamplingParams(
         temperature=question.temperature, max_tokens=question.max_tokens, detokenize=bool(question.stop),
         skip_special_tokens=False, **said,
@@ -238,7 +239,9 @@ def _rows(question: Ask, found: Any) -> Told:
 
 def _written(_: Ask, found: Any) -> Told:
     output = found.outputs[0]
-    return Told(ids=list(output.token_ids), ended=output.finish_reason == "stop", computed=_computed(found))
+    return Told(
+        list(output.logprobs.logprobs), list(output.token_ids), output.finish_reason == "stop", _computed(found)
+    )
 
 
 def _told(found: Any, values: Sequence[float]) -> Told:
