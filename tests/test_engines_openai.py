@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import random
+import subprocess
+import sys
 import threading
 import time
 from datetime import date
@@ -521,6 +523,57 @@ def test_several_requests_are_under_way_at_a_time():
     assert 1 < max(most) <= 4
 
 
+def test_a_server_that_answers_nonsense_ends_the_run(monkeypatch):
+    monkeypatch.setattr("fairprobe.engines.openai.engine.LOST", 3)
+    with scripted(models=MODELS, chat_completions=[chat("a"), Reply({"hello": 1})]) as server:
+        answers = engine(server, parallel="1").answers([Generate(Prompt(f"Moo {number}?")) for number in range(40)])
+        with pytest.raises(EngineError, match=r"3 requests in a row without an answer; the last: .*cannot be read"):
+            list(answers)
+        assert len(server.posted("/v1/chat/completions")) < 10
+
+
+def test_a_page_in_place_of_an_answer_is_no_server_of_this_kind():
+    with (
+        scripted(models=MODELS, chat_completions=[Reply("<html>hello</html>")]) as server,
+        pytest.raises(EngineError, match=r"does not answer as an OpenAI-compatible server does: .*hello"),
+    ):
+        answer(server, MOO)
+
+
+def test_a_server_that_is_busy_at_first_is_told_as_such():
+    with (
+        scripted(models=MODELS, chat_completions=[Reply({"error": {"message": "slow down"}}, 429)]) as server,
+        pytest.raises(EngineError, match=r"/v1 cannot be asked now: .*429: slow down; run again later"),
+    ):
+        answer(server, MOO, retries="0")
+
+
+def test_an_interrupted_run_does_not_wait_for_the_server():
+    code = (
+        "import sys, time, threading, signal, os, polars\n"
+        "from fairprobe.engines import open_engine\n"
+        "from fairprobe.engines.checkpoints import Served\n"
+        "from fairprobe.requests import Generate, Prompt\n"
+        "engine = open_engine('openai', Served('model', 'tiny', sys.argv[1]), {}, {})\n"
+        "_ = engine.numerics\n"
+        "threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start()\n"
+        "list(engine.answers([Generate(Prompt('Moo?'))]))\n"
+    )
+    done = threading.Event()
+
+    def slow(body):
+        if body["messages"][-1]["content"] == "Moo?":
+            done.wait(60)
+        return chat("a")
+
+    with scripted(models=MODELS, chat_completions=slow) as server:
+        started = time.monotonic()
+        run = subprocess.run([sys.executable, "-c", code, server.url], capture_output=True, text=True, check=False)
+        assert "KeyboardInterrupt" in run.stderr
+        assert time.monotonic() - started < 30
+        done.set()
+
+
 def test_answers_come_while_others_are_under_way():
     with scripted(models=MODELS, chat_completions=lambda body: chat("cow")) as server:
         answers = engine(server, parallel="2").answers([Generate(Prompt(f"Moo {n}?")) for n in range(50)])
@@ -541,6 +594,24 @@ def test_a_key_comes_from_the_environment_and_is_shown_nowhere(monkeypatch):
         assert server.headers["Authorization"] == "Bearer sk-secret"
         assert got == Failed("the server answered 400: [MY_KEY] may not say moo")
         assert "sk-secret" not in f"{asked.numerics}{asked.describe()}{asked.counts}"
+
+
+@pytest.mark.parametrize("key", ["sk-secret\n", " sk-secret"])
+def test_white_space_around_a_key_is_not_of_it(monkeypatch, key):
+    monkeypatch.setenv("MY_KEY", key)
+    with scripted(models=MODELS, chat_completions=[chat("a")]) as server:
+        answer(server, MOO, key_env="MY_KEY")
+        assert server.headers["Authorization"] == "Bearer sk-secret"
+
+
+@pytest.mark.parametrize("key", ["sk-sécret", "sk\nsecret"])
+def test_a_key_that_can_be_none_is_not_shown(monkeypatch, key):
+    monkeypatch.setenv("MY_KEY", key)
+    with (
+        scripted(models=MODELS) as server,
+        pytest.raises(EngineError, match=r"the key in MY_KEY holds characters that no key has; set it again$"),
+    ):
+        answer(server, MOO, key_env="MY_KEY")
 
 
 def test_a_wrong_key_stops_at_once_and_names_the_variable(monkeypatch):

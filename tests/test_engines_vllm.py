@@ -108,8 +108,27 @@ def test_a_value_that_is_no_number_is_a_failure(tiny, folder):
     weights = load_file(path / "model.safetensors")
     weights["lm_head.weight"] = weights["lm_head.weight"] * math.nan
     save_file(weights, path / "model.safetensors", {"format": "pt"})
-    found = answer("vllm", path, [*LETTERS, *TEXTS])
+    found = answer("vllm", path, [*LETTERS, *TEXTS, *WRITTEN])
     assert all(isinstance(each, Failed) and "not finite" in each.error for each in found.values())
+
+
+def test_the_answers_of_an_interrupted_call_are_nobodys(tiny, monkeypatch):
+    opened = engine("vllm", tiny)
+    right = answered(opened, LETTERS)
+    process = opened._process
+    receive = type(process)._receive
+
+    def interrupted(self, what):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(type(process), "_receive", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        answered(opened, [Choose(Prompt(f"{text} And how?"), ("A", "B")) for text in QUESTIONS])
+    monkeypatch.setattr(type(process), "_receive", receive)
+    again = answered(opened, LETTERS)
+    opened.close()
+    for request in LETTERS:
+        assert values(again[request]) == pytest.approx(values(right[request]), abs=1e-5)
 
 
 def test_the_callers_random_states_stay_as_they_were(tiny):

@@ -169,6 +169,30 @@ def test_an_interrupted_engine_keeps_what_it_said(session, stopped):
     assert (counts.cached, counts.asked) == (3, 5)
 
 
+def test_a_checkpoint_that_is_swapped_before_it_is_loaded_leaves_no_answers(session, checkpoints_folder, tmp_path):
+    place = shutil.copytree(checkpoints_folder / "plain", tmp_path / "place")
+    claim = accuracy(LETTERS) > 0.1
+    run = session(str(place))
+    run.check(claim)
+    plan = run.plan([claim])
+    run.lacking(plan)
+    shutil.copy(make_checkpoint(tmp_path / "other", seed=5) / "model.safetensors", place)
+    with pytest.raises(EngineError, match=r"model.safetensors was changed while place was asked"):
+        run.ask(plan)
+    run.close()
+    shutil.copy(checkpoints_folder / "plain" / "model.safetensors", place)
+    assert asked(session(str(place)), claim).cached == 0
+
+
+def test_a_request_that_cannot_be_made_is_an_error_of_its_own_claim(session):
+    rows = [{"question": "Which?", "right": 0, "dialect": dialect} for dialect in ("us", "ng")]
+    empty = MultipleChoice(rows, "{question}", options=("cow", " "), answer="right", scoring="text", name="empty")
+    run = session()
+    with pytest.raises(EngineError, match="empty"):
+        run.check(accuracy(empty) > 0.1)
+    assert asked(run, accuracy(LETTERS) > 0.1).asked == 8
+
+
 def test_what_it_computed_is_told_role_by_role(session, checkpoints_folder):
     run = session(baseline=str(checkpoints_folder / "chat"))
     assert run.describe_engine() == {}

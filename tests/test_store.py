@@ -292,6 +292,14 @@ def test_a_full_disk_keeps_what_was_written_before(small_disk):
     store.write(ORIGIN, {question(1): answer("a short one")})
 
 
+def test_what_is_pruned_is_gone_though_the_disk_has_no_room_to_make_the_file_smaller(small_disk):
+    store, other = Store(small_disk), dataclasses.replace(ORIGIN, fingerprint="e" * 64)
+    store.write(ORIGIN, ANSWERS)
+    store.write(other, {question(number): answer(f"{number} " + "x" * 1000) for number in range(120)})
+    assert store.prune([ORIGIN]) == 0
+    assert [kept.origin for kept in store.kept()] == [other]
+
+
 def test_a_disk_that_can_only_be_read_still_answers(small_disk):
     Store(small_disk).write(ORIGIN, ANSWERS)
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
