@@ -35,8 +35,7 @@ told = Generation(rows, prompt="{{clue}}", scorer={{"length": length}}, max_toke
 test_gap = accuracy(sums).gap("dialect") < 0.5
 test_length = (mean(told, "length").gap("dialect") < 0.5).waive("above_chance", because="lengths have no chance")
 """
-SLOW = """
-import time
+SMALL_CHUNKS = """
 import fairprobe.session
 
 # small chunks, so that a kill finds some written and some not
@@ -73,7 +72,7 @@ def whole(options, tmp_path_factory):
 
 def suite(folder):
     (folder / "test_chaos_suite.py").write_text(SUITE)
-    (folder / "conftest.py").write_text(SLOW)
+    (folder / "conftest.py").write_text(SMALL_CHUNKS)
     return folder
 
 
