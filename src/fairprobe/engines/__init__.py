@@ -18,8 +18,8 @@ from fairprobe.requests import DoesNotFit, Request, Response
 __all__ = ["Checkpoint", "Encoded", "Engine", "Served", "open_engine", "resolve"]
 
 GROUP = "fairprobe.engines"
-EXTRAS = {"openai": "openai", "transformers": "transformers", "vllm": "vllm"}
-"""Our own engines and the extra of fairprobe that brings what each of them imports."""
+OURS = ("openai", "transformers", "vllm")
+"""Our own engines; an extra of fairprobe's by the same name brings what each of them imports."""
 
 
 class Engine(Protocol):
@@ -111,7 +111,7 @@ def _load(entry: EntryPoint) -> Any:
         return entry.load()
     except ImportError as error:
         missing = error.name or str(error)
-        extra = EXTRAS.get(entry.name)
-        step = f"pip install 'fairprobe[{extra}]'" if extra else f"install what {entry.value} imports"
+        ours = entry.name in OURS
+        step = f"pip install 'fairprobe[{entry.name}]'" if ours else f"install what {entry.value} imports"
         msg = f"the engine {entry.name!r} needs {missing}, which cannot be imported: {step}"
         raise EngineError(msg) from error

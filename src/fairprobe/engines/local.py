@@ -91,6 +91,20 @@ class Local:
             return self.tokens.limit
         return int(length) if self.refuses(Generate) is None else min(length, self.tokens.limit or length)
 
+    @cached_property
+    def ends(self) -> frozenset[int]:
+        """The ids at which a text ends: the configuration's, the generation configuration's and the tokenizer's."""
+        from transformers import GenerationConfig
+
+        ids: set[int] = set() if self.tokens.end is None else {self.tokens.end}
+        said = [self.config]
+        if (self.checkpoint.path / "generation_config.json").is_file():
+            said.append(GenerationConfig.from_pretrained(str(self.checkpoint.path), local_files_only=True))
+        for given in said:
+            end = getattr(given, "eos_token_id", None)
+            ids.update(end if isinstance(end, list | tuple) else [] if end is None else [end])
+        return frozenset(ids)
+
     def encode(self, request: Request) -> Encoded | DoesNotFit:
         """The tokens of a request, or that they do not fit; each distinct request is encoded once."""
         return self.encode_all([request])[0]

@@ -18,7 +18,7 @@ import torch
 from fairprobe.engines.arguments import check_names, one_of, whole_number
 from fairprobe.engines.checkpoints import ALLOWED, Checkpoint, first_line
 from fairprobe.engines.local import DTYPES, Local, numerics, unusable
-from fairprobe.engines.tokens import Encoded, Tokens, length, quiet
+from fairprobe.engines.tokens import Encoded, length, quiet
 from fairprobe.engines.transformers import choosing, pooling, writing
 from fairprobe.engines.transformers.network import COUNTED, Network, Pooling
 from fairprobe.errors import EngineError
@@ -246,7 +246,7 @@ def _network(engine: TransformersEngine, name: str) -> Network:
         model = model.to(engine.device)
     network = Network(model.eval(), engine._counts, str(checkpoint.path))
     if name == CLASSES[Choose]:
-        network.ends = _ends(model, engine.tokens)
+        network.ends = engine.ends
         network.branches = choosing.is_faithful(network)
     elif name == CLASSES[Embed]:
         network.pooling = _pooling(checkpoint, engine.config)
@@ -284,12 +284,3 @@ def _adapted(model: Any, checkpoint: Checkpoint) -> Any:
     except Exception as error:  # shapes that do not fit, a bad file: each raises its own
         msg = f"the adapter {checkpoint.adapter} cannot be put on {checkpoint.path}: {first_line(error)}"
         raise EngineError(msg) from error
-
-
-def _ends(model: Any, tokens: Tokens) -> frozenset[int]:
-    """The ids at which a text ends: the generation configuration's, the configuration's and the tokenizer's."""
-    ids: set[int] = set()
-    for given in (model.generation_config, model.config):
-        end = getattr(given, "eos_token_id", None)
-        ids.update(end if isinstance(end, list | tuple) else [] if end is None else [end])
-    return frozenset(ids if tokens.end is None else ids | {tokens.end})

@@ -95,22 +95,17 @@ class Network:
 
     def logits(self, rows: Sequence[Row], positions: Sequence[tuple[int, int]], kept: Kept | None = None) -> Any:
         """The logits (positions x vocabulary) at the named rows and columns, of rows that grow on a kept trunk."""
-        return self._logits(rows, positions, kept, None if kept is None else lent(kept, len(rows)))
+        return self._logits(rows, positions, kept, past(kept, _Lent, len(rows)) if kept else None)
 
     def extend(self, row: Row, positions: Sequence[tuple[int, int]], kept: Kept | None) -> tuple[Kept, Any]:
         """A trunk that goes on from another, kept, and its logits at the named columns."""
-        cache = DynamicCache()
-        cache.layers = [_Layer(layer.keys, layer.values) for layer in kept.cache.layers] if kept else []
+        cache = past(kept, Layer)
         scores = self._logits([row], positions, kept, cache)
         return Kept(cache, len(row.ids) + (kept.depth if kept else 0)), scores
 
     def fill(self, rows: Sequence[Row], kept: Kept | None) -> tuple[Any, Any]:
         """The logits (rows x vocabulary) after the last token of each row, and the cache of what was read."""
-        cache = DynamicCache()
-        cache.layers = [
-            _Layer(*(each.expand(len(rows), *each.shape[1:]) for each in (layer.keys, layer.values)))
-            for layer in (kept.cache.layers if kept else ())
-        ]
+        cache = past(kept, Layer, len(rows))
         return self._logits(rows, [(number, len(row.ids) - 1) for number, row in enumerate(rows)], kept, cache), cache
 
     def _logits(self, rows: Sequence[Row], positions: Sequence[tuple[int, int]], kept: Kept | None, cache: Any) -> Any:
@@ -158,7 +153,7 @@ class Network:
         return dict(zip(self.windows, masks, strict=True)) if len(masks) > 1 else masks[0]
 
 
-class _Layer(DynamicLayer):  # type: ignore[misc]  # the library has no types
+class Layer(DynamicLayer):  # type: ignore[misc]  # the library has no types
     """A layer of a cache that begins with the keys and values given."""
 
     def __init__(self, keys: Any, values: Any) -> None:
@@ -168,19 +163,19 @@ class _Layer(DynamicLayer):  # type: ignore[misc]  # the library has no types
         self.is_initialized = True
 
 
-class _Lent(_Layer):
+class _Lent(Layer):
     """The same, lent to rows for one pass: what they add is not kept."""
 
     def update(self, keys: Any, values: Any, *_: Any, **__: Any) -> tuple[Any, Any]:
         return torch.cat([self.keys, keys], dim=-2), torch.cat([self.values, values], dim=-2)
 
 
-def lent(kept: Kept, rows: int) -> Any:
+def past(kept: Kept | None, layer: type[Layer], rows: int = 1) -> Any:
     """A trunk's keys and values as the past of every row of a batch, without a copy for each."""
     cache = DynamicCache()
     cache.layers = [
-        _Lent(*(each.expand(rows, *each.shape[1:]) for each in (layer.keys, layer.values)))
-        for layer in kept.cache.layers
+        layer(*(each.expand(rows, *each.shape[1:]) for each in (held.keys, held.values)))
+        for held in (kept.cache.layers if kept else ())
     ]
     return cache
 

@@ -10,10 +10,9 @@ from typing import Any
 
 import torch
 from transformers import DynamicCache
-from transformers.cache_utils import DynamicLayer
 
 from fairprobe.engines.tokens import Encoded, Ids, Tokens, cut, length, shared
-from fairprobe.engines.transformers.network import NOT_A_NUMBER, Kept, Network, straight, too_large
+from fairprobe.engines.transformers.network import NOT_A_NUMBER, Kept, Layer, Network, straight, too_large
 from fairprobe.requests import Failed, Generate, Response
 
 SLOTS = {"cpu": 128, "cuda": 256}
@@ -228,14 +227,11 @@ def _room(layer: Any, slots: int, width: int) -> tuple[Any, Any]:
     return tuple(each.new_zeros(slots, each.shape[1], width, each.shape[3]) for each in (layer.keys, layer.values))
 
 
-class _Slot(DynamicLayer):  # type: ignore[misc]  # the library has no types
+class _Slot(Layer):
     """A layer of the slots for one step: a new key goes to its own column of each slot."""
 
     def __init__(self, keys: Any, values: Any, place: Any, width: int) -> None:
-        super().__init__()
-        self.keys, self.values = keys, values
-        self.dtype, self.device = keys.dtype, keys.device
-        self.is_initialized = True
+        super().__init__(keys, values)
         self._place, self._width = place.to(keys.device), width
 
     def update(self, keys: Any, values: Any, *_: Any, **__: Any) -> tuple[Any, Any]:

@@ -141,23 +141,24 @@ class VllmEngine(Local):
         size = FIRST
         while left:
             process = self._load(kind, longest)
-            some = [left.pop() for _ in range(min(self._most(kind, size), len(left)))]
+            some = [left.pop() for _ in range(min(1 if self._one_by_one(kind) else size, len(left)))]
             started = time.monotonic()
             told = self._ask(process, kind, some)
             size = max(1, min(MOST, round(len(some) * min(4.0, SECONDS / max(1e-3, time.monotonic() - started)))))
             yield {question.request: self._response(question, answers) for question, answers in told}
 
-    def _most(self, kind: Kind, size: int) -> int:
-        """How many requests a call may have: with an adapter on a CPU vLLM weighs one prompt at a time, or fails."""
-        return 1 if kind == "rows" and self.checkpoint.adapter and self.device == "cpu" else size
+    def _one_by_one(self, kind: Kind) -> bool:
+        """Whether a call has one prompt: with an adapter on a CPU vLLM weighs no more at a time, or fails."""
+        return kind == "rows" and self.checkpoint.adapter is not None and self.device == "cpu"
 
     def _ask(self, process: Process, kind: Kind, questions: Sequence[Question]) -> list[tuple[Question, list[Told]]]:
         asks = [ask for question in questions for ask in question.asks]
-        calls = [asks] if self._most(kind, 2) > 1 else [[ask] for ask in asks]
+        calls = [[ask] for ask in asks] if self._one_by_one(kind) else [asks]
         try:
             found = [told for call in calls for told in process.ask(kind, call)]
         except BaseException:
             # an interrupted call, too: its answers would be taken for those to the next one
+            process.kill()
             self.close()
             raise
         self._counts["calls"] += len(calls)
@@ -175,7 +176,7 @@ class VllmEngine(Local):
             return Failed(BROKEN)
         if isinstance(request, Generate):
             [told] = answers
-            return self.tokens.generated(request, encoded, told.ids, told.ended and told.ids[-1] in self._ends)
+            return self.tokens.generated(request, encoded, told.ids, told.ended and told.ids[-1] in self.ends)
         if isinstance(request, Choose):
             if question.kind == "ids":
                 known = dict(zip(encoded.letters, values, strict=True))
@@ -183,20 +184,6 @@ class VllmEngine(Local):
             return chosen(encoded, values) or Failed(BROKEN)
         answer = Rated if isinstance(request, Rate) else Embedded
         return answer(tuple(values), len(encoded.prompt))
-
-    @cached_property
-    def _ends(self) -> frozenset[int]:
-        """The ids at which a text ends."""
-        from transformers import GenerationConfig
-
-        ids: set[int] = set() if self.tokens.end is None else {self.tokens.end}
-        said = [self.config]
-        if (self.checkpoint.path / "generation_config.json").is_file():
-            said.append(GenerationConfig.from_pretrained(str(self.checkpoint.path), local_files_only=True))
-        for given in said:
-            end = getattr(given, "eos_token_id", None)
-            ids.update(end if isinstance(end, list | tuple) else [] if end is None else [end])
-        return frozenset(ids)
 
     def _load(self, kind: Kind, longest: int) -> Process:
         runner = {"rate": "classify", "embed": "embed"}.get(kind, "generate")

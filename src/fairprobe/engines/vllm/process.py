@@ -91,10 +91,10 @@ class Process:
             self._pipe.close()
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=20)
-        self._kill()
+        self.kill()
         self._log.close()
 
-    def _kill(self) -> None:
+    def kill(self) -> None:
         """End it with every process that vLLM started in it, which would keep their memory."""
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
@@ -124,7 +124,7 @@ class Process:
 
     def _failure(self, reason: str) -> EngineError:
         """The process ended, and what to say of it."""
-        self._kill()
+        self.kill()
         self._log.seek(0)
         said = [line.strip() for line in self._log.read().decode(errors="replace").splitlines() if line.strip()]
         last = f" Its last words: {said[-1]:.300}" if said and said[-1] not in reason else ""
