@@ -431,3 +431,9 @@ def test_only_the_templates_own_marks_divide(make):
 def test_a_choice_that_lacks_values_or_has_too_many_is_none():
     encoded = Encoded((0,), ((5,), (6,)))
     assert chosen(encoded, [-1.0]) is chosen(encoded, [-1.0, -1.0, -1.0]) is None
+
+
+@pytest.mark.parametrize("name", ["messages", "tokenize", "add_generation_prompt"])
+def test_what_is_said_to_the_template_anyway_is_no_argument_of_it(make, name):
+    with pytest.raises(EngineError, match=rf"^{name} is said to the chat template by fairprobe itself"):
+        make({name: "true"}, chat=True)

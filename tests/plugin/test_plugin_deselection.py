@@ -20,7 +20,7 @@ def test_asked_tasks_are_left_out_of_a_recorded_run(pytester, asking_suite, outc
     done.assert_outcomes(passed=1, deselected=1)
     done.stdout.fnmatch_lines(
         [
-            "fairprobe: 1 expectations want 0 answers, 0 distinct",
+            "fairprobe: 1 expectation wants 0 answers, 0 distinct",
             "fairprobe: deselected 1 that ask a checkpoint, since --model names recorded answers",
             "1 shown, 1 deselected. Partial, not complete: no release claim.",
         ]

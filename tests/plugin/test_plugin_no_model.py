@@ -46,7 +46,7 @@ def test_a_checkpoint_that_is_not_there_is_named_with_what_is(pytester, asking_s
     done.assert_outcomes(errors=1, passed=1)
     done.stdout.fnmatch_lines(
         [
-            f"fairprobe: 1 expectations; there is no folder {pytester.path}/aligned-v3; *",
+            f"fairprobe: 1 cannot be judged; the first: there is no folder {pytester.path}/aligned-v3; *",
             f"there is no folder {pytester.path}/aligned-v3; {pytester.path} holds aligned-v2",
         ]
     )

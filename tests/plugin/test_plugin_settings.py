@@ -101,7 +101,7 @@ def test_what_the_engine_refuses_is_an_error_of_each_expectation(pytester, askin
     asking_suite("test_gap = accuracy(clues).gap('dialect') < 0.5", "def test_other(): ...")
     done = pytester.runpytest_inprocess(f"--model={tiny}", option)
     done.assert_outcomes(errors=1, passed=1)
-    done.stdout.fnmatch_lines([f"fairprobe: 1 expectations; {message}", "=* ERRORS =*", message])
+    done.stdout.fnmatch_lines([f"fairprobe: 1 cannot be judged; the first: {message}", "=* ERRORS =*", message])
 
 
 def test_undecided_may_warn(pytester, four_outcomes, outcomes):

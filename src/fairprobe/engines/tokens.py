@@ -27,6 +27,7 @@ MOST_IDS = 128
 """A vLLM weighs no more ids of a next token than this."""
 FAR = 10**9
 """A tokenizer's `model_max_length` above this says that it knows none."""
+RESERVED = {"add_generation_prompt", "chat_template", "continue_final_message", "conversation", "messages", "tokenize"}
 REASONING = (
     ("<think>", "</think>"),
     ("<|channel|>analysis<|message|>", "<|channel|>final<|message|>"),
@@ -103,6 +104,9 @@ class Tokens:
 
     def __init__(self, path: Path, template_arguments: Mapping[str, str], *, trust_remote_code: bool = False) -> None:
         self.path = path
+        if reserved := sorted(RESERVED.intersection(template_arguments)):
+            msg = f"{reserved[0]} is said to the chat template by fairprobe itself; it can be no template argument"
+            raise EngineError(msg)
         self.template_arguments = {key: template_value(text) for key, text in template_arguments.items()}
         self._tokenizer = _load(path, trust_remote_code)
         self._lead, self._trail = self._around()

@@ -40,7 +40,8 @@ HELP = {
     "confidence": "confidence of verdicts that do not say theirs (default: 0.95)",
     "inconclusive": "fail: only a shown pass is green; warn: only a shown fail is red; where none says",
 }
-REPEATABLE = ("engine-arg", "template-arg")
+REPEATABLE = {"engine-arg": "dtype=bfloat16", "template-arg": "enable_thinking=false"}
+"""Options that may be given several times, each with an example."""
 CHOICES = {"inconclusive": ("fail", "warn"), "stop": ("full", "sequential")}
 _CHECKPOINTS = pytest.StashKey[set[Path]]()
 TYPES: Mapping[str, Callable[[Any], Any]] = {"limit": int, "seed": int, "confidence": float}
@@ -101,7 +102,7 @@ def pairs(config: pytest.Config, name: str) -> dict[str, str]:
     given = [given] if isinstance(given, str) else given
     for text in given:
         if "=" not in text:
-            msg = f"--fairprobe-{name} {text!r}: write KEY=VALUE, as in --fairprobe-{name} dtype=bfloat16"
+            msg = f"--fairprobe-{name} {text!r}: write KEY=VALUE, as in --fairprobe-{name} {REPEATABLE[name]}"
             raise pytest.UsageError(msg)
     return {key: held for key, _, held in (text.partition("=") for text in given)}
 

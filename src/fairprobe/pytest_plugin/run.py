@@ -79,7 +79,7 @@ class Run:
         except FairprobeError as error:
             self._broken = error
             self.planned = Plan(tuple(checked))
-            return [f"fairprobe: {len(items)} expectations; {error}"]
+            return [f"fairprobe: {_counted(len(items))}; {error}"]
 
     def foresee(self, items: Sequence[Stated]) -> list[str]:
         """What the items' expectations could decide, in lines; nothing is asked."""
@@ -159,12 +159,13 @@ class Run:
     def _lines(self, items: int, checked: Sequence[Expectation]) -> list[str]:
         assert self.planned is not None
         distinct = self.planned.distinct
-        line = f"fairprobe: {items} expectations want {self.planned.wanted} answers, {distinct} distinct"
+        want = "wants" if items == 1 else "want"
+        line = f"fairprobe: {_counted(items)} {want} {self.planned.wanted:,} answers, {distinct:,} distinct"
         if self.settings.model and self.settings.recorded("model") is None and distinct:
             lacking = self.session.lacking(self.planned)
             todo = sum(map(len, lacking.values()))
             tokens = self.session.tokens(lacking) if todo else None
-            line += f"; {distinct - todo} are stored, {todo} to ask"
+            line += f"; {distinct - todo:,} are stored, {todo:,} to ask"
             line += "" if tokens is None else f" ({tokens:,} prompt tokens)"
         hopeless = [each for each in checked if self.session.can_pass(each) is False]
         return [
@@ -229,6 +230,10 @@ def settings_of(config: pytest.Config) -> Settings:
             seed=options.value(config, "seed") or 0,
         ),
     )
+
+
+def _counted(items: int) -> str:
+    return "1 expectation" if items == 1 else f"{items} expectations"
 
 
 class _Writer:
