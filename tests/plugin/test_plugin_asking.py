@@ -60,6 +60,16 @@ def test_a_larger_suite_asks_only_what_is_new(pytester, asking_suite, tiny, resu
     assert requests(results, "second") == (24, 24)
 
 
+def test_another_bound_asks_nothing(pytester, asking_suite, tiny, results):
+    asking_suite(GAP)
+    pytester.runpytest_inprocess(f"--model={tiny}", "--fairprobe-report=first")
+    asking_suite(
+        GAP.replace("0.5", "0.25"), GAP.replace("test_gap", "test_levels").replace(".gap(", ".by(").replace("<", ">")
+    )
+    pytester.runpytest_inprocess(f"--model={tiny}", "--fairprobe-report=second")
+    assert requests(results, "second") == (24, 0)
+
+
 def test_other_numerics_are_asked_again(pytester, asking_suite, tiny, results):
     asking_suite(GAP)
     pytester.runpytest_inprocess(f"--model={tiny}", "--fairprobe-report=first")
