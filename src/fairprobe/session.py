@@ -142,9 +142,8 @@ class Session:
         self.fits(expectation)
         for task, role in planning.needs(expectation):
             if task.asks and (task, role) not in self._checked:
-                lacking = self._lacking(role, dict.fromkeys(chain.from_iterable(self._wanted(task, role))))
                 # raises what is wrong with a request for those who make it
-                self.engine(role).encode_all(lacking)
+                self.engine(role).encode_all(self._lacking(role, self._distinct(task, role)))
                 self._checked.add((task, role))
 
     def fits(self, expectation: Expectation) -> None:
@@ -266,7 +265,7 @@ class Session:
             "counts": {role: dict(engine.counts) for role, engine in self._engines.items()},
             "noise": {role: asdict(found) for role, found in self.noise.items()},
             "failures": {
-                role: {"requests": len(said), "first": said[0]} for role, said in self.failures.items() if said
+                role: {"requests": len(errors), "first": errors[0]} for role, errors in self.failures.items() if errors
             },
         }
 
@@ -312,7 +311,7 @@ class Session:
             return self.settings.recorded(role) is not None
         if self.settings.spec(role) is None or self.settings.recorded(role) is not None:
             return False
-        return not self._lacking(role, {request for wanted in self._wanted(task, role) for request in wanted})
+        return not self._lacking(role, self._distinct(task, role))
 
     def _named(self, role: Role, expectation: Expectation | None = None) -> str:
         spec = self.settings.spec(role)
@@ -344,6 +343,9 @@ class Session:
         if task not in self._requests:
             self._requests[task] = task.requests(samples)
         return self._requests[task]
+
+    def _distinct(self, task: Task, role: Role) -> Iterable[Request]:
+        return dict.fromkeys(chain.from_iterable(self._wanted(task, role)))
 
     def _origin(self, role: Role) -> Origin:
         checkpoint = self.checkpoint(role)

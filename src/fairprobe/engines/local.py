@@ -9,15 +9,18 @@ from importlib.metadata import version
 from typing import Any, Literal
 
 from fairprobe.engines.arguments import one_of
-from fairprobe.engines.checkpoints import Checkpoint, first_line
+from fairprobe.engines.checkpoints import ALLOWED, Checkpoint, first_line
 from fairprobe.engines.tokens import Encoded, Tokens, quiet
 from fairprobe.errors import EngineError
-from fairprobe.requests import Choose, DoesNotFit, Embed, Generate, Rate, Request
+from fairprobe.requests import Choose, DoesNotFit, Embed, Generate, Rate, Request, Response
 
 DTYPES = {
     "auto": "auto", "bf16": "bfloat16", "bfloat16": "bfloat16", "float16": "float16", "float32": "float32",
     "fp16": "float16", "fp32": "float32",
 }  # fmt: skip
+FLAGS = {"true": True, "false": False}
+SHARED = {"adapter", "dtype", "revision", *ALLOWED}
+"""The arguments that mean the same to every engine here; two of them are used where the checkpoint is resolved."""
 CLASSIFIERS = ("ForSequenceClassification",)
 ENCODERS = ("ForMaskedLM", "Model")
 """How the architectures end that give hidden states and write no text; those of language models end in LMHeadModel."""
@@ -40,7 +43,9 @@ class Local:
         self, checkpoint: Checkpoint, arguments: Mapping[str, str], template_arguments: Mapping[str, str]
     ) -> None:
         self.checkpoint = checkpoint
-        self.trusts = arguments.get("trust_remote_code", "").lower() == "true"
+        allowed = {name: one_of(name, arguments.get(name, "false").lower(), FLAGS) for name in ALLOWED}
+        self.trusts, self.unpickles = allowed["trust_remote_code"], allowed["allow_pickle"]
+        one_of("dtype", arguments.get("dtype", "auto"), DTYPES)
         if arguments.get("adapter") and checkpoint.role == "model" and not checkpoint.adapter:
             msg = f"{checkpoint.name} has no adapter={arguments['adapter']}: give the arguments to `resolve` as well"
             raise EngineError(msg)
@@ -77,8 +82,7 @@ class Local:
     def dtype(self) -> str:
         """The weights' dtype: as set, else float32 on a CPU, else the checkpoint's own."""
         said = self.arguments.get("dtype", "float32" if self.device.startswith("cpu") else "auto")
-        meant = one_of("dtype", said, DTYPES)
-        return meant if said != "auto" else str(self.config.dtype or "auto").removeprefix("torch.")
+        return DTYPES[said] if said != "auto" else str(self.config.dtype or "auto").removeprefix("torch.")
 
     @property
     def context_length(self) -> int | None:
@@ -114,6 +118,15 @@ class Local:
         new = [request for request in dict.fromkeys(requests) if request not in self._encoded]
         self._encoded.update(zip(new, self.tokens.encode_all(new, self.context_length, self.room), strict=True))
         return [self._encoded[request] for request in requests]
+
+    def sort_out(self, requests: Sequence[Request]) -> tuple[dict[Request, Response], list[tuple[Request, Encoded]]]:
+        """Of distinct requests, the responses to those that do not fit, and the others with their tokens."""
+        distinct = list(dict.fromkeys(requests))
+        encoded = list(zip(distinct, self.encode_all(distinct), strict=True))
+        return (
+            {request: each for request, each in encoded if isinstance(each, DoesNotFit)},
+            [(request, each) for request, each in encoded if isinstance(each, Encoded)],
+        )
 
     def refuses(self, kind: type[Request]) -> str | None:
         """Why this checkpoint cannot answer requests of a kind; None where it can."""

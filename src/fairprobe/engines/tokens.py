@@ -28,6 +28,7 @@ MOST_IDS = 128
 FAR = 10**9
 """A tokenizer's `model_max_length` above this says that it knows none."""
 RESERVED = {"add_generation_prompt", "chat_template", "continue_final_message", "conversation", "messages", "tokenize"}
+"""What a chat template is told anyway, and no user can."""
 REASONING = (
     ("<think>", "</think>"),
     ("<|channel|>analysis<|message|>", "<|channel|>final<|message|>"),
@@ -74,6 +75,11 @@ def chosen(encoded: Encoded, values: Sequence[float]) -> Chosen | None:
         return None
     mass = min(1.0, math.fsum(map(math.exp, totals))) if len(encoded.letters) == len(options) else None
     return Chosen(totals, tuple(map(len, options)), len(encoded.prompt), mass)
+
+
+def scored_at_once(encoded: Encoded) -> bool:
+    """Whether the options' log-likelihoods stand at one position, and are no more than a vLLM gives there."""
+    return 0 < len(encoded.letters) <= MOST_IDS
 
 
 def cut(text: str, stop: Sequence[str]) -> int | None:

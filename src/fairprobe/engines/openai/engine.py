@@ -20,7 +20,7 @@ from fairprobe.engines.checkpoints import Served, has_tokenizer, tokenizer_finge
 from fairprobe.engines.openai import replies
 from fairprobe.engines.openai.http import Api, Call, Patience, Refused, Unanswered
 from fairprobe.engines.openai.server import Server, meet, origin, unknown
-from fairprobe.engines.tokens import Encoded, Tokens, check, messages, plain, template_value
+from fairprobe.engines.tokens import Encoded, Tokens, check, messages, plain, scored_at_once, template_value
 from fairprobe.errors import EngineError
 from fairprobe.requests import Choose, DoesNotFit, Embed, Failed, Generate, Prompt, Rate, Request, Response
 
@@ -337,7 +337,7 @@ class OpenAIEngine:
 def _scoring(encoded: Encoded) -> dict[str, Any]:
     """How a vLLM is asked for options: by their ids after the prompt, else each as the end of a prompt of its own."""
     asked: dict[str, Any] = {"max_tokens": 1, "temperature": 0.0}
-    if not replies.scored_at_once(encoded):
+    if not scored_at_once(encoded):
         options = dict.fromkeys(encoded.continuations)
         return asked | {"prompt": [encoded.prompt + ids for ids in options], "prompt_logprobs": 0}
     ids = encoded.letters

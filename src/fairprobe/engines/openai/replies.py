@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from fairprobe.engines.tokens import MOST_IDS, Encoded, Ids, Said, Tokens, chosen, cut, divided
+from fairprobe.engines.tokens import Encoded, Ids, Said, Tokens, chosen, cut, divided, scored_at_once
 from fairprobe.requests import (
     DoesNotFit,
     Embedded,
@@ -102,11 +102,6 @@ def scored(encoded: Encoded, got: Json) -> Response:
     values = [LOWEST if value is None else value for ids in options for value in rows[ids]]
     found = chosen(encoded, values) if min(values) > LOWEST else None
     return found or Failed(f"the log-likelihoods of the options' tokens are not all there and finite: {rows!r:.200}")
-
-
-def scored_at_once(encoded: Encoded) -> bool:
-    """Whether the options' log-likelihoods stand at one position, and are no more than a vLLM gives there."""
-    return 0 < len(encoded.letters) <= MOST_IDS
 
 
 def _last(ids: Ids, encoded: Encoded, given: list[Json | None]) -> list[float | None]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import json
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,13 +17,13 @@ from typing import Any
 import torch
 
 from fairprobe.engines.arguments import check_names, one_of, whole_number
-from fairprobe.engines.checkpoints import ALLOWED, Checkpoint, first_line
-from fairprobe.engines.local import DTYPES, Local, numerics, unusable
+from fairprobe.engines.checkpoints import Checkpoint, first_line
+from fairprobe.engines.local import SHARED, Local, numerics, unusable
 from fairprobe.engines.tokens import Encoded, length, quiet
 from fairprobe.engines.transformers import choosing, pooling, writing
 from fairprobe.engines.transformers.network import COUNTED, Network, Pooling
 from fairprobe.errors import EngineError
-from fairprobe.requests import Choose, DoesNotFit, Embed, Generate, Rate, Request, Response
+from fairprobe.requests import Choose, Embed, Generate, Rate, Request, Response
 
 RULES = 2
 """Raised when how a request is tokenised or scored changes, so that the store asks again."""
@@ -36,36 +37,27 @@ CLASSES = {
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The engine's arguments; `revision` and `adapter` are used where the checkpoint is resolved."""
+    """The engine's own arguments, beside those that engines here share."""
 
-    dtype: str | None = None
     device: str | None = None
     device_map: str | None = None
-    revision: str | None = None
-    adapter: str | None = None
     attn_implementation: str | None = None
     quantization: str | None = None
     batch_tokens: int | None = None
-    trust_remote_code: bool = False
-    allow_pickle: bool = False
 
     @classmethod
     def read(cls, arguments: Mapping[str, str]) -> Settings:
         """The settings that `KEY=VALUE` arguments give; raises `EngineError` for an unknown or senseless one."""
-        check_names("transformers", arguments, cls.__slots__)
+        check_names("transformers", arguments, {*cls.__slots__, *SHARED})
         if {"device", "device_map"} <= set(arguments):
             msg = f"give device={arguments['device']} or device_map={arguments['device_map']}, not both"
             raise EngineError(msg)
-        return cls(**{name: _parsed(name, value) for name, value in arguments.items()})
+        return cls(**{name: _parsed(name, value) for name, value in arguments.items() if name not in SHARED})
 
 
 def _parsed(name: str, value: str) -> Any:
-    if name == "dtype":
-        return one_of(name, value, DTYPES)
     if name == "quantization":
         return one_of(name, value, {"8bit": "load_in_8bit", "4bit": "load_in_4bit"})
-    if name in ALLOWED:
-        return one_of(name, value.lower(), {"true": True, "false": False})
     if name == "batch_tokens":
         return whole_number(name, value, 1)
     if name == "device":
@@ -128,11 +120,9 @@ class TransformersEngine(Local):
 
     def answers(self, requests: Sequence[Request]) -> Iterator[Mapping[Request, Response]]:
         """The responses to distinct requests as they come; what does not fit comes first and loads nothing."""
-        distinct = list(dict.fromkeys(requests))
-        encoded = list(zip(distinct, self.encode_all(distinct), strict=True))
-        if unfit := {request: fit for request, fit in encoded if isinstance(fit, DoesNotFit)}:
+        unfit, fitting = self.sort_out(requests)
+        if unfit:
             yield unfit
-        fitting = [(request, fit) for request, fit in encoded if isinstance(fit, Encoded)]
         for kind in CLASSES:
             for asked in self._together([each for each in fitting if isinstance(each[0], kind)]):
                 yield from ({asked[index][0]: response} for index, response in self._answers(kind, asked))
@@ -170,10 +160,9 @@ class TransformersEngine(Local):
     def _together(self, asked: list[tuple[Request, Encoded]]) -> Iterator[list[tuple[Request, Encoded]]]:
         """Requests that may be in one batch: all but those so long that the library turns positions by the longest."""
         reach = _reach(self.config)
-        far = [each for each in asked if reach is not None and length(*each) > reach]
-        if near := [each for each in asked if each not in far] if far else asked:
+        if near := [each for each in asked if length(*each) <= reach]:
             yield near
-        yield from ([each] for each in far)
+        yield from ([each] for each in asked if length(*each) > reach)
 
     def _load(self, name: str) -> Network:
         if self._network is None or self._class != name:
@@ -186,8 +175,8 @@ class TransformersEngine(Local):
         return self._network
 
 
-def _reach(config: Any) -> int | None:
-    """How long a text may be without changing how its batch's positions are turned; None where nothing changes it."""
+def _reach(config: Any) -> float:
+    """How many tokens a text may have without changing how its batch's positions are turned."""
     said = getattr(config.get_text_config(), "rope_parameters", None) or {}
     kinds = [said, *(each for each in said.values() if isinstance(each, dict))]
     reaches = [
@@ -195,7 +184,7 @@ def _reach(config: Any) -> int | None:
         for each in kinds
         if each.get("rope_type") in {"longrope", "dynamic"}
     ]
-    return min(filter(None, reaches), default=None)
+    return min(filter(None, reaches), default=math.inf)
 
 
 def _check_ids(encoded: Sequence[Encoded], vocabulary: int, checkpoint: Checkpoint) -> None:
@@ -222,7 +211,7 @@ def _network(engine: TransformersEngine, name: str) -> Network:
     said = {
         "attn_implementation": settings.attn_implementation,
         "device_map": settings.device_map,
-        "use_safetensors": not settings.allow_pickle,
+        "use_safetensors": not engine.unpickles,
         "quantization_config": settings.quantization
         and transformers.BitsAndBytesConfig(**{settings.quantization: True}),
     }

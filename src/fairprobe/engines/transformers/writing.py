@@ -57,7 +57,7 @@ def write(network: Network, asked: Sequence[Asked], tokens: Tokens, budget: int)
             lost = [*desk.live, *coming]
             if slots == 1 or len(lost) == 1:
                 first, *lost = lost
-                yield first.index, too_large(network.device, first.length)
+                yield first.index, too_large(network.device, length(*first.asked))
             # an answer's draws are its own: written again it is the same
             waiting += [answer.again() for answer in reversed(lost)]
             slots = max(1, min(slots, len(lost) + 1) // 2)
@@ -95,7 +95,7 @@ class _Answer:
 
     def __init__(self, index: int, asked: Asked, ends: frozenset[int], tokens: Tokens) -> None:
         self.index = index
-        self.request, self.encoded = self._asked = asked
+        self.request, self.encoded = self.asked = asked
         self.written: list[int] = []
         self.done = self.broken = False
         self._ends = ends
@@ -106,12 +106,7 @@ class _Answer:
 
     def again(self) -> _Answer:
         """The same answer before anything was written."""
-        return _Answer(self.index, self._asked, self._ends, self._tokens)
-
-    @property
-    def length(self) -> int:
-        """The most tokens that prompt and answer can have."""
-        return len(self.encoded.prompt) + self.request.max_tokens
+        return _Answer(self.index, self.asked, self._ends, self._tokens)
 
     @property
     def place(self) -> int:

@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fairprobe.engines.arguments import whole_number
-from fairprobe.engines.checkpoints import ADAPTER_CONFIG, ALLOWED, Checkpoint
-from fairprobe.engines.local import Local, numerics
-from fairprobe.engines.tokens import MOST_IDS, Encoded, chosen
+from fairprobe.engines.checkpoints import ADAPTER_CONFIG, Checkpoint
+from fairprobe.engines.local import SHARED, Local, numerics
+from fairprobe.engines.tokens import Encoded, chosen, scored_at_once
 from fairprobe.engines.vllm.process import Ask, Kind, Process, Told
 from fairprobe.errors import EngineError
 from fairprobe.requests import (
     Choose,
-    DoesNotFit,
     Embed,
     Embedded,
     Failed,
@@ -34,7 +33,7 @@ from fairprobe.requests import (
 
 RULES = 2
 """Raised when how a request is put or read changes, so that the store asks again."""
-OURS = {"adapter", "dtype", "revision", "timeout", *ALLOWED}
+OURS = {"timeout", *SHARED}
 """Arguments that we read; any other goes to `vllm.LLM`."""
 FIRST, MOST, SECONDS = 256, 20_000, 20.0
 """Requests of the first call, of the largest one, and how long a call should take: what a killed run loses."""
@@ -105,16 +104,14 @@ class VllmEngine(Local):
 
     def answers(self, requests: Sequence[Request]) -> Iterator[Mapping[Request, Response]]:
         """The responses to distinct requests, call by call; what does not fit comes first and loads nothing."""
-        distinct = list(dict.fromkeys(requests))
-        encoded = list(zip(distinct, self.encode_all(distinct), strict=True))
-        if unfit := {request: fit for request, fit in encoded if isinstance(fit, DoesNotFit)}:
+        unfit, fitting = self.sort_out(requests)
+        if unfit:
             yield unfit
         kinds: dict[Kind, list[Question]] = {}
-        for request, fit in encoded:
-            if isinstance(fit, Encoded):
-                kind = _kind(request, fit)
-                asks = tuple(_asks(kind, request, fit, stops=not self.tokens.stops_late(fit)))
-                kinds.setdefault(kind, []).append(Question(kind, request, fit, asks))
+        for request, fit in fitting:
+            kind = _kind(request, fit)
+            asks = tuple(_asks(kind, request, fit, stops=not self.tokens.stops_late(fit)))
+            kinds.setdefault(kind, []).append(Question(kind, request, fit, asks))
         for kind, questions in kinds.items():
             yield from self._answers(kind, questions)
 
@@ -232,7 +229,7 @@ class VllmEngine(Local):
 def _kind(request: Request, encoded: Encoded) -> Kind:
     """One-token options are weighed as next tokens, longer ones as the end of a prompt."""
     if isinstance(request, Choose):
-        return "ids" if 0 < len(encoded.letters) <= MOST_IDS else "rows"
+        return "ids" if scored_at_once(encoded) else "rows"
     kinds: dict[type[Request], Kind] = {Generate: "write", Rate: "rate", Embed: "embed"}
     return kinds[type(request)]
 
