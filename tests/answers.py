@@ -24,7 +24,7 @@ def clues(model: Given, baseline: Given | None = None, name: str = "clues") -> t
         for number in range(len(answers))
     ]
     task = Generation(rows, "{clue}", target="word", name=name, pair="id")
-    samples = task.read()
+    samples = task.load()
     given = {role: [each for row in answers.values() for each in row] for role, answers in
              (("model", model), ("baseline", baseline or {}))}  # fmt: skip
 

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from fairprobe import BadData, Generation, Recorded, UnknownGroup
-from fairprobe.data import Files, Frame, column, lies, read, source_of
+from fairprobe.data import Dataset, Files, Frame, Places, column, lies, read, source_of
 
 ROWS = [{"dialect": "en_us", "score": 1.0}, {"dialect": "en_in", "score": 0.5}]
 
@@ -22,7 +22,7 @@ def write(tmp_path):
         file = tmp_path / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
-        return Files(name, tmp_path)
+        return Files(Dataset(name), tmp_path)
 
     return write
 
@@ -117,7 +117,7 @@ def test_json_lines_csv_and_parquet_hold_the_same_rows(write, tmp_path):
     pl.DataFrame(ROWS).write_csv(tmp_path / "a.csv")
     pl.DataFrame(ROWS).write_parquet(tmp_path / "a.parquet")
     for ending in ("jsonl", "ndjson", "csv", "parquet"):
-        assert read(Files(f"a.{ending}", tmp_path)).frame.to_dicts() == ROWS
+        assert read(Files(Dataset(f"a.{ending}"), tmp_path)).frame.to_dicts() == ROWS
 
 
 def test_blank_lines_and_late_columns_are_read(write):
@@ -139,7 +139,7 @@ def test_a_relative_path_lies_beside_the_module_that_builds_the_task(tmp_path):
     suite.mkdir()
     (suite / "clues.jsonl").write_text(lines(ROWS))
     (suite / "module.py").write_text(
-        "from fairprobe import Recorded\nclues = Recorded('clues.jsonl')\nprint(len(clues.read()), clues.data.beside)\n"
+        "from fairprobe import Recorded\nclues = Recorded('clues.jsonl')\nprint(len(clues.load()), clues.data.beside)\n"
     )
     done = subprocess.run(
         [sys.executable, suite / "module.py"], cwd=tmp_path, capture_output=True, text=True, check=True
@@ -149,9 +149,9 @@ def test_a_relative_path_lies_beside_the_module_that_builds_the_task(tmp_path):
 
 def test_the_data_root_comes_before_the_module(write, tmp_path):
     beside = write("clues.jsonl", lines(ROWS))
-    assert read(beside, root=tmp_path / "elsewhere").frame.height == 2
+    assert read(beside, Places(tmp_path / "elsewhere")).frame.height == 2
     write("root/clues.jsonl", lines(ROWS * 2))
-    assert read(beside, root=tmp_path / "root").frame.height == 4
+    assert read(beside, Places(tmp_path / "root")).frame.height == 4
 
 
 def test_a_full_path_is_the_same_from_every_module(tmp_path):
@@ -165,28 +165,29 @@ def test_a_glob_reads_every_file_in_order(write, tmp_path):
     write("parts/b.jsonl", lines(ROWS[1:]))
     write("parts/a.jsonl", lines(ROWS[:1]))
     write("parts/deep/c.jsonl", lines(ROWS))
-    rows = read(Files("parts/*.jsonl", tmp_path))
+    rows = read(Files(Dataset("parts/*.jsonl"), tmp_path))
     assert rows.frame.to_dicts() == ROWS
     assert [source.path[-7:] for source in rows.sources] == ["a.jsonl", "b.jsonl"]
-    assert read(Files("parts/**/*.jsonl", tmp_path)).frame.height == 4
+    assert read(Files(Dataset("parts/**/*.jsonl"), tmp_path)).frame.height == 4
 
 
 def test_files_of_a_glob_may_lack_columns(write, tmp_path):
     write("a.jsonl", '{"a": 1}\n')
     write("b.jsonl", '{"a": 2, "b": "x"}\n')
-    assert read(Files("*.jsonl", tmp_path)).frame.to_dicts() == [{"a": 1, "b": None}, {"a": 2, "b": "x"}]
+    assert read(Files(Dataset("*.jsonl"), tmp_path)).frame.to_dicts() == [{"a": 1, "b": None}, {"a": 2, "b": "x"}]
 
 
 def test_a_word_in_a_path_becomes_a_column(write, tmp_path):
     write("gpt/en.jsonl", '{"a": 1}\n')
     write("gpt/sw.jsonl", '{"a": 2}\n')
     write("bert/en.jsonl", '{"a": 3}\n')
-    rows = read(Files("{model}/{language}.jsonl", tmp_path)).frame
+    rows = read(Files(Dataset("{model}/{language}.jsonl"), tmp_path)).frame
     assert rows.sort("a").to_dicts() == [
         {"a": 1, "model": "gpt", "language": "en"}, {"a": 2, "model": "gpt", "language": "sw"},
         {"a": 3, "model": "bert", "language": "en"},
     ]  # fmt: skip
-    assert read(Files("{model}/{language}.jsonl", tmp_path), known={"model": "gpt"}).frame.to_dicts() == [
+    of_gpt = read(Files(Dataset("{model}/{language}.jsonl"), tmp_path), Places(known={"model": "gpt"}))
+    assert of_gpt.frame.to_dicts() == [
         {"a": 1, "language": "en"}, {"a": 2, "language": "sw"},
     ]  # fmt: skip
 
@@ -194,7 +195,9 @@ def test_a_word_in_a_path_becomes_a_column(write, tmp_path):
 def test_a_word_that_stands_twice_means_the_same(write, tmp_path):
     write("en/en.jsonl", '{"a": 1}\n')
     write("en/sw.jsonl", '{"a": 2}\n')
-    assert read(Files("{language}/{language}.jsonl", tmp_path)).frame.to_dicts() == [{"a": 1, "language": "en"}]
+    assert read(Files(Dataset("{language}/{language}.jsonl"), tmp_path)).frame.to_dicts() == [
+        {"a": 1, "language": "en"}
+    ]
 
 
 def test_a_brace_in_a_files_own_name_is_no_word(write):
@@ -204,20 +207,20 @@ def test_a_brace_in_a_files_own_name_is_no_word(write):
 def test_whether_there_is_a_file_is_known_without_reading_it(write, tmp_path):
     broken = write("broken.jsonl", "{")
     assert lies(broken)
-    assert not lies(Files("{model}.csv", tmp_path), None, {"model": "gpt"})
-    assert lies(Files("{model}.jsonl", tmp_path), None, {"model": "broken"})
+    assert not lies(Files(Dataset("{model}.csv"), tmp_path), Places(known={"model": "gpt"}))
+    assert lies(Files(Dataset("{model}.jsonl"), tmp_path), Places(known={"model": "broken"}))
     assert lies(Frame(pl.DataFrame(ROWS)))
 
 
 def test_a_file_that_is_not_there_is_told_where_it_was_looked_for(tmp_path):
-    wanted = Files("clues.jsonl", tmp_path)
+    wanted = Files(Dataset("clues.jsonl"), tmp_path)
     assert refusal(read, wanted) == (
         f"no file 'clues.jsonl': looked in {tmp_path}. "
         "Give a path beside the test module, or name the root with --fairprobe-data=DIR."
     )
-    assert f"looked in {tmp_path / 'root'} and {tmp_path}." in refusal(read, wanted, tmp_path / "root")
+    assert f"looked in {tmp_path / 'root'} and {tmp_path}." in refusal(read, wanted, Places(tmp_path / "root"))
     assert f"looked in {tmp_path}." in refusal(read, source_of(tmp_path / "x.csv", tmp_path / "b"))
-    assert "no file 'gpt.csv'" in refusal(read, Files("{model}.csv", tmp_path), None, {"model": "gpt"})
+    assert "no file 'gpt.csv'" in refusal(read, Files(Dataset("{model}.csv"), tmp_path), Places(known={"model": "gpt"}))
 
 
 def test_an_empty_file_is_refused(write, tmp_path):
@@ -228,11 +231,11 @@ def test_an_empty_file_is_refused(write, tmp_path):
 
 def test_an_unknown_ending_is_refused(write, tmp_path):
     assert refusal(read, write("a.txt", "x")) == (
-        f"{tmp_path}/a.txt: samples are read from .jsonl, .ndjson, .csv, .parquet, not from '.txt'"
+        f"{tmp_path}/a.txt: samples are read from .jsonl, .ndjson, .json, .csv, .tsv, .parquet, not from '.txt'"
     )
     assert refusal(read, write("a", "x")).endswith("not from 'a file without an ending'")
-    assert refusal(read, Files("https://host/a.xlsx?x=1", tmp_path)) == (
-        "https://host/a.xlsx?x=1: samples are read from .jsonl, .ndjson, .csv, .parquet, not from '.xlsx'"
+    assert refusal(read, Files(Dataset("https://host/a.xlsx?x=1"), tmp_path)) == (
+        "https://host/a.xlsx?x=1: samples are read from .jsonl, .ndjson, .json, .csv, .tsv, .parquet, not from '.xlsx'"
     )
 
 
@@ -264,7 +267,9 @@ def test_a_file_of_another_kind_is_refused(write):
 def test_files_of_one_glob_hold_the_same_kind_of_column(write, tmp_path):
     write("a.jsonl", '{"a": 1}\n')
     write("b.jsonl", '{"a": ["x"]}\n')
-    assert refusal(read, Files("*.jsonl", tmp_path)).startswith("the files of '*.jsonl' do not hold the same columns: ")
+    assert refusal(read, Files(Dataset("*.jsonl"), tmp_path)).startswith(
+        "the files of '*.jsonl' do not hold the same columns: "
+    )
 
 
 def test_an_unknown_column_is_told_with_those_there_are():

@@ -389,7 +389,8 @@ def test_a_metric_is_of_a_task():
     )
     assert (
         refusal(lambda: exact_match(words))
-        == "Recorded('words', 1 samples) has no score named 'exact_match'; it has score"
+        == "exact_match(words) reads the score 'exact_match', and Recorded('words', 1 samples) has none of that name; "
+        "it has score"
     )
 
 

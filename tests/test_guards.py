@@ -60,14 +60,14 @@ def test_an_unbounded_metric_needs_thirty_clusters(size, outcome):
     task = Recorded(
         [{"g": group, "score": 2.0 + number % 2} for group in "ab" for number in range(size)], name="answers"
     )
-    judged = judge(accuracy(task).gap("g") < 1, lambda asked, role: asked.outcomes(asked.read()))
+    judged = judge(accuracy(task).gap("g") < 1, lambda asked, role: asked.outcomes(asked.load()))
     assert found(judged, "clusters") == [outcome]
 
 
 def test_samples_of_one_cluster_count_once():
     rows = [{"g": group, "passage": number % 5, "score": 1.0} for group in "ab" for number in range(50)]
     task = Recorded(rows, name="answers", cluster="passage")
-    judged = judge(accuracy(task).gap("g") < 0.5, lambda asked, role: asked.outcomes(asked.read()))
+    judged = judge(accuracy(task).gap("g") < 0.5, lambda asked, role: asked.outcomes(asked.load()))
     assert details(judged, "clusters") == ["5 clusters in a; a verdict needs 10 in every group"]
 
 
@@ -124,7 +124,7 @@ def test_chance_of_a_choice_is_one_over_its_options():
     def look(asked, role):
         hits = [number % 2 == 0 for number in range(100)]
         given = [[Chosen((0.0, -1.0, -2.0, -3.0) if hit else (-1.0, 0.0, -2.0, -3.0), (1,) * 4, 5)] for hit in hits]
-        return asked.outcomes(asked.read(), given)
+        return asked.outcomes(asked.load(), given)
 
     assert details(judge(accuracy(task).gap("g") < 0.5, look), "above_chance") == [
         "best-off group x at 50.0%, chance 25.0%"
@@ -137,7 +137,7 @@ def lettered(mass, scoring="letter"):
     task = MultipleChoice(rows, "{question}", options=options, answer="right", scoring=scoring, name="choices")
 
     def look(asked, role):
-        samples = asked.read()
+        samples = asked.load()
         right = samples.frame["right"].to_list()
         groups = samples.frame["g"].to_list()
         return asked.outcomes(samples, [
@@ -166,7 +166,7 @@ def test_a_recording_is_above_the_chance_that_it_names_and_says_when_it_names_no
     rows = [{"g": group, "score": 0.0} for group in "ab" for _ in range(20)]
 
     def look(asked, role):
-        return asked.outcomes(asked.read())
+        return asked.outcomes(asked.load())
 
     unknown, named = Recorded(rows, name="answers"), Recorded(rows, name="answers", at_chance=0.25)
     quiet, broken = (judge(accuracy(task).gap("g") < 0.5, look) for task in (unknown, named))
@@ -181,7 +181,7 @@ def test_chance_is_that_of_the_samples_that_are_read():
         for _ in range(100)
     ]
     task = MultipleChoice(rows, "{kind}", options="options", answer="right", name="mixed")
-    samples = task.read()
+    samples = task.load()
     half = [float(row["kind"] == "eight" or place % 2) for place, row in enumerate(samples.rows)]
     coin = Outcomes(samples, {"accuracy": np.array(half)}, np.full(200, "ok", dtype=object))
     judged = judge(accuracy(task).where(kind="two") > 0.3, lambda task, role: coin)

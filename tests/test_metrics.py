@@ -26,7 +26,7 @@ from fairprobe.verdict import judge
 
 
 def recorded_look(task, role):
-    return task.outcomes(task.read())
+    return task.outcomes(task.load())
 
 
 def values(question, look=recorded_look):
@@ -191,7 +191,7 @@ def test_accuracy_reads_the_first_score_and_exact_match_its_own():
     )
 
     def look(asked, role):
-        return asked.outcomes(asked.read(), [[Generated("an otter, I think", True, False, 1, 1)]])
+        return asked.outcomes(asked.load(), [[Generated("an otter, I think", True, False, 1, 1)]])
 
     assert values(accuracy(task), look) == {"": 1.0}
     assert values(exact_match(task), look) == {"": 0.0}

@@ -20,7 +20,7 @@ def clues(rows=None, name="clues", **named):
 
 def planned(*expectations):
     tasks = dict.fromkeys(task for expectation in expectations for task, _ in needs(expectation))
-    return plan(expectations, {task: task.requests(task.read()) for task in tasks if task.asks})
+    return plan(expectations, {task: task.requests(task.load()) for task in tasks if task.asks})
 
 
 def counts(made):
@@ -134,7 +134,7 @@ def paired(size=50):
         for number in range(size)
         for dialect in ("us", "ng")
     ]
-    return clues(rows, pair="id").read()
+    return clues(rows, pair="id").load()
 
 
 def test_without_a_limit_or_under_it_all_samples_are_taken():
@@ -153,14 +153,14 @@ def test_pairs_stay_whole():
 
 def test_a_pair_larger_than_the_limit_is_taken_whole():
     rows = [{"id": 1, "dialect": dialect, "clue": dialect, "word": "x"} for dialect in "abcde"]
-    assert len(subset(clues(rows, pair="id").read(), 2, 0)) == 5
+    assert len(subset(clues(rows, pair="id").load(), 2, 0)) == 5
 
 
 def test_groups_stay_balanced():
     rows = [{"dialect": "us" if number < 180 else "ng", "clue": f"{number}", "word": "x"} for number in range(200)]
-    drawn = subset(clues(rows).read(), 30, 0)
+    drawn = subset(clues(rows).load(), 30, 0)
     assert Counter(drawn.frame["dialect"]) == {"us": 15, "ng": 15}
-    assert Counter(subset(clues(rows).read(), 100, 0).frame["dialect"]) == {"us": 80, "ng": 20}
+    assert Counter(subset(clues(rows).load(), 100, 0).frame["dialect"]) == {"us": 80, "ng": 20}
 
 
 def test_the_order_of_the_samples_is_kept():
@@ -175,14 +175,14 @@ def test_a_seed_draws_the_same_samples_again_and_another_seed_others():
 
 def test_weights_follow_their_samples():
     rows = [{"clue": f"{number}", "word": "x", "w": float(number)} for number in range(60)]
-    drawn = subset(clues(rows, weight="w").read(), 5, 0)
+    drawn = subset(clues(rows, weight="w").load(), 5, 0)
     assert [f"{weight:.0f}" for weight in drawn.weight] == drawn.frame["clue"].to_list()
 
 
 def test_a_subset_is_not_balanced_by_what_is_scored():
     rows = [{"d": d, "score": float(i % 10 > 0)} for d in ("us", "ng") for i in range(500)]
     task = Recorded(rows, name="answers")
-    samples = task.read()
+    samples = task.load()
     drawn = subset(samples, 200, 0, task.scored_columns)
     assert Counter(drawn.frame["d"]) == {"us": 100, "ng": 100}
     assert 0.8 < drawn.frame["score"].mean() < 0.99

@@ -13,7 +13,7 @@ from fairprobe.verdict import Defaults
 
 def foreseen(claim, size=300, groups=("us", "ng"), look=None, **defaults):
     task, _ = clues({group: right(size, size) for group in groups})
-    return foresee(claim(task), {task: task.read()}, look, Defaults(**defaults))
+    return foresee(claim(task), {task: task.load()}, look, Defaults(**defaults))
 
 
 def test_samples_and_clusters_are_counted_and_the_verdict_on_the_best_answers_told():
@@ -53,8 +53,8 @@ def test_a_change_is_told_for_a_model_that_did_not_change():
 def test_kept_answers_tell_how_answers_vary():
     model = {"us": right(285, 300), "ng": right(285, 300)}
     task, look = clues(model)
-    kept = foresee(accuracy(task).gap("dialect") < 0.05, {task: task.read()}, look, Defaults())
-    assumed = foresee(accuracy(task).gap("dialect") < 0.05, {task: task.read()}, None, Defaults())
+    kept = foresee(accuracy(task).gap("dialect") < 0.05, {task: task.load()}, look, Defaults())
+    assumed = foresee(accuracy(task).gap("dialect") < 0.05, {task: task.load()}, None, Defaults())
     assert (kept.assumed, assumed.assumed) == (False, True)
     assert kept.power.needed < assumed.power.needed / 10
 
@@ -63,7 +63,7 @@ def test_a_floor_is_told_by_the_worst_kept_value():
     task, look = clues({"us": right(280, 300), "ng": right(240, 300)})
 
     def needed(bound):
-        return foresee(accuracy(task).by("dialect") > bound, {task: task.read()}, look, Defaults()).power.needed
+        return foresee(accuracy(task).by("dialect") > bound, {task: task.load()}, look, Defaults()).power.needed
 
     assert needed(0.7) < needed(0.78)
     assert needed(0.85) is None
@@ -80,7 +80,7 @@ def test_of_a_benchmark_that_is_asked_whole_everything_is_told():
 def test_of_values_without_ends_nothing_is_known_before_there_are_some():
     rows = [{"reward": reward, "group": group} for group in "ab" for reward in np.linspace(-3, 3, 60).tolist()]
     task = Recorded(rows, score="reward", name="rewards")
-    samples = {task: task.read()}
+    samples = {task: task.load()}
     unknown = foresee(mean(task, "reward").gap("group") < 1, samples, None, Defaults())
     assert (unknown.power, unknown.can_pass, unknown.samples) == (None, None, 120)
     outcomes = task.outcomes(samples[task])
@@ -96,9 +96,9 @@ def test_one_cluster_tells_nothing_and_breaks_nothing():
 
 def test_a_rate_near_one_takes_as_many_as_its_own_limits_do():
     task, look = clues({"us": right(100, 100), "ng": right(100, 100)})
-    needed = foresee(valid_rate(task).by("dialect") > 0.95, {task: task.read()}, look, Defaults()).power.needed
+    needed = foresee(valid_rate(task).by("dialect") > 0.95, {task: task.load()}, look, Defaults()).power.needed
     assert needed == pytest.approx(59, abs=1), "0.95 to the 59th is less than 0.05"
-    floor = foresee(accuracy(task).by("dialect") > 0.3, {task: task.read()}, look, Defaults()).power.needed
+    floor = foresee(accuracy(task).by("dialect") > 0.3, {task: task.load()}, look, Defaults()).power.needed
     assert floor >= 10, "with fewer nothing passes"
 
 
@@ -106,7 +106,7 @@ def test_what_would_not_be_measured_is_bad_data():
     rows = [{"id": n, "dialect": d, "weight": float(d == "us"), "score": 1.0} for d in ("us", "ng") for n in range(40)]
     task = Recorded(rows, name="weighted", weight="weight")
     with pytest.raises(BadData, match="would not be measured: the weights sum to 0 in ng"):
-        foresee(accuracy(task).gap("dialect") < 0.1, {task: task.read()}, None, Defaults())
+        foresee(accuracy(task).gap("dialect") < 0.1, {task: task.load()}, None, Defaults())
 
 
 def test_two_tasks_of_the_same_clusters_are_told_as_pairs():
@@ -116,6 +116,6 @@ def test_two_tasks_of_the_same_clusters_are_told_as_pairs():
 
     one, other = task("one"), task("other")
     power = foresee(
-        accuracy(one) - accuracy(other) < 0.1, {one: one.read(), other: other.read()}, None, Defaults()
+        accuracy(one) - accuracy(other) < 0.1, {one: one.load(), other: other.load()}, None, Defaults()
     ).power
     assert 0.1 - power.below == pytest.approx(2.49 * (2 * 0.21 * 0.5 / 300) ** 0.5, rel=0.25)

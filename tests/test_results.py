@@ -98,6 +98,7 @@ def test_an_entry_says_what_was_claimed_and_found():
         "samples": 100,
         "clusters": 100,
         "statuses": {"ok": 100},
+        "left_out": 0,
     }
     assert FAIL["guards"][0] == {"name": "clusters", "outcome": "pass", "detail": "100 clusters in ng"}
 
@@ -120,7 +121,7 @@ def test_a_reference_of_several_columns_is_named_as_its_group_is():
     task = Recorded(rows, name="answers")
 
     def look(asked, role):
-        return asked.outcomes(asked.read())
+        return asked.outcomes(asked.load())
 
     claim = accuracy(task).gap("sex", "old", reference=("f", True)) < 0.5
     held = entry("t.py::test", judge(claim, look), look, NAMES)
@@ -170,7 +171,7 @@ def test_groups_of_any_kind_are_plain():
     task = Recorded(rows, name="answers")
 
     def look(asked, role):
-        return asked.outcomes(asked.read())
+        return asked.outcomes(asked.load())
 
     held = entry("t.py::test", judge(accuracy(task).gap("day", "old") < 0.5, look), look, NAMES)
     assert is_plain(held)
@@ -301,7 +302,7 @@ def test_samples_without_pairs_stand_in_their_order():
     task = Recorded([{"g": "ab"[number % 2], "score": float(number % 3 > 0)} for number in range(90)], name="answers")
 
     def look(asked, role):
-        return asked.outcomes(asked.read())
+        return asked.outcomes(asked.load())
 
     held = entry("t.py::test", judge(accuracy(task).gap("g") < 0.5, look), look, NAMES)
     assert [sample["sample"] for sample in held["failures"]] == [f"answers:{number}" for number in range(0, 60, 3)]
@@ -312,7 +313,7 @@ def test_unbounded_scores_are_not_missed():
     task = Recorded([{"g": "ab"[number % 2], "score": -float(number)} for number in range(90)], name="answers")
 
     def look(asked, role):
-        return asked.outcomes(asked.read())
+        return asked.outcomes(asked.load())
 
     held = entry("t.py::test", judge(accuracy(task).gap("g") < 5, look), look, NAMES)
     assert (held["missed"], held["failures"]) == (0, [])
@@ -385,7 +386,7 @@ def test_needed_and_present_clusters_are_those_of_the_smallest_group():
     task = Recorded(rows, name="answers", cluster="id")
 
     def look(asked, role):
-        return asked.outcomes(asked.read())
+        return asked.outcomes(asked.load())
 
     held = entry("t.py::test", judge(accuracy(task).gap("g") < 0.08, look), look, NAMES)
     assert (held["outcome"], held["clusters"]) == ("inconclusive", 60)
@@ -440,7 +441,7 @@ def test_many_groups_are_cut_and_counted():
     task = Recorded(rows, name="answers")
 
     def look(asked, role):
-        return asked.outcomes(asked.read())
+        return asked.outcomes(asked.load())
 
     held = entry("t.py::test", judge(accuracy(task).gap("country") < 0.1, look), look, NAMES)
     lines, _ = text(held)

@@ -53,16 +53,16 @@ def test_a_task_reads_as_its_name_and_source():
 
 
 def test_a_sample_is_its_own_cluster():
-    samples = Generation(CLUES, "{clue}", target="word", name="clues").read()
+    samples = Generation(CLUES, "{clue}", target="word", name="clues").load()
     assert samples.cluster.tolist() == ["clues:0", "clues:1"]
     assert samples.pair is None
     assert samples.weight is None
 
 
 def test_a_pair_is_a_cluster_unless_another_is_named():
-    paired = Generation(CLUES, "{clue}", target="word", name="clues", pair="riddle").read()
+    paired = Generation(CLUES, "{clue}", target="word", name="clues", pair="riddle").load()
     assert paired.pair.tolist() == paired.cluster.tolist() == [1, 1]
-    clustered = Generation(CLUES, "{clue}", target="word", name="clues", pair="riddle", cluster="dialect").read()
+    clustered = Generation(CLUES, "{clue}", target="word", name="clues", pair="riddle", cluster="dialect").load()
     assert clustered.pair.tolist() == [1, 1]
     assert clustered.cluster.tolist() == ["en_us", "en_in"]
 
@@ -70,7 +70,7 @@ def test_a_pair_is_a_cluster_unless_another_is_named():
 @pytest.mark.parametrize("key", ["pair", "cluster"])
 def test_a_key_is_needed_in_every_row(key):
     task = Recorded([{"score": 1.0, "id": 1}, {"score": 1.0, "id": None}], name="answers", **{key: "id"})
-    assert refusal(task.read) == (
+    assert refusal(task.load) == (
         "Recorded('answers', 2 samples) has no 'id' in row 2; a pair or cluster key is needed in every row"
     )
 
@@ -79,7 +79,7 @@ def test_a_key_is_needed_in_every_row(key):
 def test_a_key_is_a_column(key):
     task = Recorded([{"score": 1.0}], name="answers", **{key: "id"})
     assert (
-        refusal(task.read, kind=UnknownGroup)
+        refusal(task.load, kind=UnknownGroup)
         == "Recorded('answers', 1 samples) has no column 'id'; its samples have score"
     )
 
@@ -90,7 +90,7 @@ def test_a_weight_is_a_number_from_0_up(weight):
     task = Recorded(
         [{**rows[0], "w": weight}, {**rows[1], "w": "light" if weight == "heavy" else 0.5}], name="answers", weight="w"
     )
-    assert refusal(task.read).startswith(
+    assert refusal(task.load).startswith(
         "Recorded('answers', 2 samples): weight='w' should be a column of non-negative numbers, it is "
     )
 
@@ -98,7 +98,7 @@ def test_a_weight_is_a_number_from_0_up(weight):
 def test_weights_may_be_0():
     assert Recorded(
         [{"score": 1.0, "w": 0}, {"score": 1.0, "w": 2}], name="answers", weight="w"
-    ).read().weight.tolist() == [0, 2]
+    ).load().weight.tolist() == [0, 2]
 
 
 # -- prompts
@@ -106,14 +106,14 @@ def test_weights_may_be_0():
 
 def test_a_prompt_is_filled_from_its_row():
     [first, _] = Generation(CLUES, "{clue}\nThe word {{is}}", target="word", name="clues").requests(
-        Generation(CLUES, "{clue}", target="word", name="clues").read()
+        Generation(CLUES, "{clue}", target="word", name="clues").load()
     )
     assert first == (Generate(Prompt("It swims.\nThe word {is}")),)
 
 
 def test_a_prompt_may_be_a_function_to_text_or_messages():
     as_text = Generation(CLUES, lambda row: row["clue"].upper(), target="word", name="clues")
-    assert as_text.prompts(as_text.read())[0].content == "IT SWIMS."
+    assert as_text.prompts(as_text.load())[0].content == "IT SWIMS."
     as_chat = Generation(
         CLUES,
         lambda row: [{"role": "user", "content": row["clue"]}, ("assistant", "Hm.")],
@@ -123,13 +123,13 @@ def test_a_prompt_may_be_a_function_to_text_or_messages():
         prefix="It is",
         format="chat",
     )
-    assert as_chat.prompts(as_chat.read())[0] == Prompt(
+    assert as_chat.prompts(as_chat.load())[0] == Prompt(
         (("user", "It swims."), ("assistant", "Hm.")), "Guess.", "It is", "chat"
     )
 
 
 def test_a_field_of_the_prompt_is_a_column():
-    assert refusal(Generation(CLUES, "{hint}", target="word", name="clues").read, kind=UnknownGroup) == (
+    assert refusal(Generation(CLUES, "{hint}", target="word", name="clues").load, kind=UnknownGroup) == (
         "the prompt of Generation('clues', 2 samples) needs {hint}, but it has no column 'hint'; "
         "its samples have riddle, dialect, clue, word"
     )
@@ -137,19 +137,19 @@ def test_a_field_of_the_prompt_is_a_column():
 
 def test_a_null_in_a_column_of_the_prompt_is_named_by_its_row():
     task = Generation([CLUES[0], {**CLUES[1], "clue": None}], "{clue}", target="word", name="clues")
-    assert refusal(task.requests, task.read()) == (
+    assert refusal(task.requests, task.load()) == (
         "Generation('clues', 2 samples): row 2 has no value in column 'clue', which the prompt needs"
     )
 
 
 def test_an_empty_field_is_refused():
     assert "has an empty {}; name a column in it, or write {{}} for braces" in refusal(
-        Generation(CLUES, "{}", target="word", name="clues").read
+        Generation(CLUES, "{}", target="word", name="clues").load
     )
 
 
 def test_a_prompt_that_is_no_format_string_is_refused():
-    assert refusal(Generation(CLUES, "{clue} {", target="word", name="clues").read) == (
+    assert refusal(Generation(CLUES, "{clue} {", target="word", name="clues").load) == (
         "Generation('clues', 2 samples): the prompt '{clue} {' is no format string: Single '{' encountered in format "
         "string; write {{ and }} for braces"
     )
@@ -177,25 +177,25 @@ def choice(rows=ANIMALS, **named):
 
 def test_letters_are_listed_after_the_prompt_or_where_it_says():
     after = choice()
-    assert after.requests(after.read())[0] == (Choose(Prompt("Which swims?\nA. otter\nB. owl\nAnswer:"), ("A", "B")),)
+    assert after.requests(after.load())[0] == (Choose(Prompt("Which swims?\nA. otter\nB. owl\nAnswer:"), ("A", "B")),)
     placed = MultipleChoice(ANIMALS, "{options}\n{question} Letter:", options="options", answer="right", name="animals")
-    assert placed.requests(placed.read())[0][0].prompt.content == "A. otter\nB. owl\nWhich swims? Letter:"
+    assert placed.requests(placed.load())[0][0].prompt.content == "A. otter\nB. owl\nWhich swims? Letter:"
 
 
 def test_texts_are_asked_as_they_stand():
     task = choice(scoring="text")
-    assert task.requests(task.read())[0] == (Choose(Prompt("Which swims?"), ("otter", "owl")),)
+    assert task.requests(task.load())[0] == (Choose(Prompt("Which swims?"), ("otter", "owl")),)
 
 
 def test_a_written_choice_is_generated():
     task = choice(scoring="generate", max_tokens=4)
-    assert task.requests(task.read())[0] == (Generate(Prompt("Which swims?\nA. otter\nB. owl\nAnswer:"), 4),)
+    assert task.requests(task.load())[0] == (Generate(Prompt("Which swims?\nA. otter\nB. owl\nAnswer:"), 4),)
 
 
 @pytest.mark.parametrize(("first", "second"), [(0, 1), ("A", "B"), (" a", "b "), ("otter", "owl")])
 def test_an_answer_is_an_index_a_letter_or_a_text(first, second):
     task = choice([{**ANIMALS[0], "right": first}, {**ANIMALS[1], "right": second}])
-    outcomes = task.outcomes(task.read(), [[likely(-1.0, -2.0)], [likely(-1.0, -2.0)]])
+    outcomes = task.outcomes(task.load(), [[likely(-1.0, -2.0)], [likely(-1.0, -2.0)]])
     assert outcomes.scores["accuracy"].tolist() == [1.0, 0.0]
     assert outcomes.targets == ["otter", "owl"]
     assert outcomes.responses == ["otter", "cow"]
@@ -203,14 +203,14 @@ def test_an_answer_is_an_index_a_letter_or_a_text(first, second):
 
 def test_a_text_that_looks_like_a_letter_is_a_text_first():
     task = choice([{"question": "?", "options": ["B", "A"], "right": "A"}])
-    assert task.outcomes(task.read(), [[likely(-1.0, -2.0)]]).scores["accuracy"].tolist() == [0.0]
+    assert task.outcomes(task.load(), [[likely(-1.0, -2.0)]]).scores["accuracy"].tolist() == [0.0]
 
 
 def test_options_are_a_list_column_columns_or_texts():
     rows = [{"question": "?", "a": "otter", "b": 2, "right": 0}]
     columns, texts = choice(rows, options=["a", "b"]), choice(rows, options=["yes", "no"])
-    assert columns.requests(columns.read())[0][0].prompt.content == "?\nA. otter\nB. 2\nAnswer:"
-    assert texts.requests(texts.read())[0][0].prompt.content == "?\nA. yes\nB. no\nAnswer:"
+    assert columns.requests(columns.load())[0][0].prompt.content == "?\nA. otter\nB. 2\nAnswer:"
+    assert texts.requests(texts.load())[0][0].prompt.content == "?\nA. yes\nB. no\nAnswer:"
 
 
 # bytes: "otter" 5, "owl" 3, "ant" 3; by sum -3.0 wins, by token -0.75 (4 tokens), by byte -0.6
@@ -220,7 +220,7 @@ def test_options_are_a_list_column_columns_or_texts():
 def test_each_scoring_weighs_likelihoods_its_own_way(scoring, chosen):
     task = choice([{"question": "?", "options": ["otter", "owl", "ant"], "right": 0}], scoring=scoring)
     given = likely(-4.0, -3.2, -3.0, tokens=(4, 8, 1))
-    outcomes = task.outcomes(task.read(), [[given]])
+    outcomes = task.outcomes(task.load(), [[given]])
     assert outcomes.responses == [chosen]
     assert outcomes.scores["accuracy"].tolist() == [float(chosen == "otter")]
     assert outcomes.status.tolist() == ["ok"]
@@ -246,7 +246,7 @@ def test_each_scoring_weighs_likelihoods_its_own_way(scoring, chosen):
 )
 def test_a_written_choice_names_one_option(text, status, score):
     task = choice(ANIMALS[:1], scoring="generate")
-    outcomes = task.outcomes(task.read(), [[said(text)]])
+    outcomes = task.outcomes(task.load(), [[said(text)]])
     assert outcomes.status.tolist() == [status]
     assert outcomes.scores["accuracy"].tolist() == [score]
 
@@ -257,7 +257,7 @@ def test_a_written_choice_names_one_option(text, status, score):
 ])  # fmt: skip
 def test_what_was_not_chosen_has_its_status(response, status, score):
     task = choice(ANIMALS[:1])
-    outcomes = task.outcomes(task.read(), [[response]])
+    outcomes = task.outcomes(task.load(), [[response]])
     assert outcomes.status.tolist() == [status]
     [value] = outcomes.scores["accuracy"]
     assert np.isnan(value) if score is None else value == score
@@ -265,7 +265,7 @@ def test_what_was_not_chosen_has_its_status(response, status, score):
 
 def test_chance_is_one_over_the_options():
     task = choice([ANIMALS[0], {"question": "?", "options": ["a", "b", "c", "d"], "right": "a"}])
-    assert task.chance(task.read()) == 0.375
+    assert task.chance(task.load()) == 0.375
 
 
 @pytest.mark.parametrize(
@@ -286,42 +286,42 @@ def test_chance_is_one_over_the_options():
 )
 def test_a_choice_that_cannot_be_made_is_named_by_its_row(row, message):
     assert f"MultipleChoice('animals', 2 samples): {message}" in refusal(
-        choice([{**ANIMALS[0], **row}, ANIMALS[1]]).read
+        choice([{**ANIMALS[0], **row}, ANIMALS[1]]).load
     )
 
 
 @pytest.mark.parametrize("answer", [2, -1])
 def test_an_index_outside_the_options_is_refused(answer):
     task = choice([{**ANIMALS[0], "right": answer}])
-    assert f"row 1 has the answer {answer}, which is none of its options" in refusal(task.read)
+    assert f"row 1 has the answer {answer}, which is none of its options" in refusal(task.load)
 
 
 def test_a_column_without_a_value_is_no_option():
     rows = [{"question": "?", "a": "otter", "b": None, "right": 0}, {"question": "?", "a": "x", "b": "y", "right": 0}]
-    assert "row 1 has an option without a value: ['otter', None]" in refusal(choice(rows, options=["a", "b"]).read)
+    assert "row 1 has an option without a value: ['otter', None]" in refusal(choice(rows, options=["a", "b"]).load)
 
 
 def test_a_pair_has_one_number_of_options():
     rows = [{**ANIMALS[0], "pair": 7}, {**ANIMALS[1], "pair": 7, "options": ["cow", "owl", "ant"]}]
-    assert refusal(choice(rows, pair="pair").read) == (
+    assert refusal(choice(rows, pair="pair").load) == (
         "MultipleChoice('animals', 2 samples): pair 7 has 2 options in one sample and 3 in row 2; "
         "the same question has the same number of options in every group"
     )
 
 
 def test_options_are_lists():
-    assert refusal(choice([{**ANIMALS[0], "options": "otter, owl"}]).read) == (
+    assert refusal(choice([{**ANIMALS[0], "options": "otter, owl"}]).load) == (
         "MultipleChoice('animals', 1 samples): column 'options' should hold lists of options; "
         "it holds String: 'otter, owl'"
     )
-    assert "has its options in 'choices', but it has no column 'choices'" in refusal(choice(options="choices").read)
-    assert "has an option in 'b', but it has no column 'b'" in refusal(choice(options=["right", "b"]).read)
+    assert "has its options in 'choices', but it has no column 'choices'" in refusal(choice(options="choices").load)
+    assert "has an option in 'b', but it has no column 'b'" in refusal(choice(options=["right", "b"]).load)
 
 
 def test_a_scoring_is_one_of_five():
     assert refusal(lambda: choice(scoring="best")) == (
         "MultipleChoice('animals', 2 samples): scoring is "
-        "'letter', 'text', 'text_mean', 'text_bytes' or 'generate', not 'best'"
+        "'letter', 'letter_mean', 'text', 'text_mean', 'text_bytes' or 'generate', not 'best'"
     )
 
 
@@ -330,7 +330,7 @@ def test_a_scoring_is_one_of_five():
 
 def written(*responses, **named):
     task = Generation(CLUES[:1], "{clue}", **{"target": "word", "name": "clues", **named})
-    return task.outcomes(task.read(), [list(responses)])
+    return task.outcomes(task.load(), [list(responses)])
 
 
 def test_an_answer_is_compared_with_its_target():
@@ -373,9 +373,9 @@ def test_an_answer_is_truncated_where_it_has_an_end_that_it_did_not_reach(chat, 
 
 def test_several_draws_are_averaged():
     task = Generation(CLUES[:1], "{clue}", target="word", name="clues", samples=3, temperature=0.7, max_tokens=2)
-    [requests] = task.requests(task.read())
+    [requests] = task.requests(task.load())
     assert [request.draw for request in requests] == [0, 1, 2]
-    outcomes = task.outcomes(task.read(), [[said("otter"), said("seal"), said("otter")]])
+    outcomes = task.outcomes(task.load(), [[said("otter"), said("seal"), said("otter")]])
     assert outcomes.scores["exact_match"].tolist() == [pytest.approx(2 / 3)]
     assert outcomes.responses == ["otter | seal | otter"]
     assert outcomes.status.tolist() == ["ok"]
@@ -401,18 +401,18 @@ def test_scorers_by_name_score_side_by_side():
 
 def test_several_targets_are_told_together():
     task = Generation([{"clue": "?", "words": ["otter", "seal"]}], "{clue}", target="words", name="clues")
-    outcomes = task.outcomes(task.read(), [[said("Seal")]])
+    outcomes = task.outcomes(task.load(), [[said("Seal")]])
     assert outcomes.targets == ["otter | seal"]
     assert outcomes.scores["exact_match"].tolist() == [1.0]
 
 
 def test_a_target_is_a_column_with_a_value_in_every_row():
-    assert refusal(Generation(CLUES, "{clue}", target="answer", name="clues").read, kind=UnknownGroup) == (
+    assert refusal(Generation(CLUES, "{clue}", target="answer", name="clues").load, kind=UnknownGroup) == (
         "Generation('clues', 2 samples) has its target in 'answer', but it has no column 'answer'; "
         "its samples have riddle, dialect, clue, word"
     )
     lacking = Generation([CLUES[0], {**CLUES[1], "word": None}], "{clue}", target="word", name="clues")
-    assert refusal(lacking.read) == "Generation('clues', 2 samples): row 2 has no target in column 'word'"
+    assert refusal(lacking.load) == "Generation('clues', 2 samples): row 2 has no target in column 'word'"
 
 
 def test_an_accuracy_without_a_target_is_refused():
@@ -442,9 +442,9 @@ def test_several_draws_need_a_temperature():
 
 def test_chance_of_an_open_answer_is_one_in_twenty_where_a_target_is_known():
     task = Generation(CLUES, "{clue}", target="word", name="clues")
-    assert task.chance(task.read()) == 0.05
+    assert task.chance(task.load()) == 0.05
     untargeted = Generation(CLUES, "{clue}", name="clues", scorer=lambda *_: 1.0)
-    assert untargeted.chance(untargeted.read()) is None
+    assert untargeted.chance(untargeted.load()) is None
 
 
 # -- recorded scores
@@ -455,7 +455,7 @@ def recorded(*scores, **named):
 
 
 def test_recorded_scores_stand_as_they_are():
-    outcomes = recorded(1.0, 0.25, 0.0).outcomes(recorded(1.0, 0.25, 0.0).read())
+    outcomes = recorded(1.0, 0.25, 0.0).outcomes(recorded(1.0, 0.25, 0.0).load())
     assert outcomes.scores["score"].tolist() == [1.0, 0.25, 0.0]
     assert outcomes.status.tolist() == ["ok"] * 3
     assert outcomes.range_of("score") == (0.0, 1.0)
@@ -464,7 +464,7 @@ def test_recorded_scores_stand_as_they_are():
 def test_recorded_scores_may_be_booleans_or_have_other_names():
     task = Recorded([{"right": True, "points": 3}, {"right": False, "points": 7}], name="answers",
                     score={"accuracy": "right", "points": "points"})  # fmt: skip
-    outcomes = task.outcomes(task.read())
+    outcomes = task.outcomes(task.load())
     assert {name: values.tolist() for name, values in outcomes.scores.items()} == {
         "accuracy": [1.0, 0.0],
         "points": [3.0, 7.0],
@@ -475,12 +475,12 @@ def test_recorded_scores_may_be_booleans_or_have_other_names():
 
 def test_a_range_may_be_declared():
     task = recorded(1, 5, 3, range=(1, 5))
-    assert task.outcomes(task.read()).range_of("score") == (1, 5)
+    assert task.outcomes(task.load()).range_of("score") == (1, 5)
 
 
 def test_a_score_outside_its_range_is_refused():
     task = recorded(1, 6, range=(1, 5))
-    assert refusal(task.outcomes, task.read()) == (
+    assert refusal(task.outcomes, task.load()) == (
         "Recorded('answers', 2 samples): 'score' goes from 1.0 to 6.0, outside the declared range (1, 5)"
     )
 
@@ -488,18 +488,19 @@ def test_a_score_outside_its_range_is_refused():
 @pytest.mark.parametrize("lacking", [None, float("nan")])
 def test_a_missing_score_is_no_number(lacking):
     task = recorded(1.0, lacking, lacking)
-    assert refusal(task.outcomes, task.read()) == (
-        "Recorded('answers', 3 samples): 2 of 3 scores in 'score' are missing, the first in row 2"
+    assert refusal(task.outcomes, task.load()) == (
+        "Recorded('answers', 3 samples): 2 of 3 scores in 'score' are missing, the first in row 2; "
+        "say what becomes of them: missing='drop' or 'zero'"
     )
 
 
 def test_a_score_is_a_column_of_numbers():
     task = recorded("good")
-    assert refusal(task.outcomes, task.read()) == (
+    assert refusal(task.outcomes, task.load()) == (
         "Recorded('answers', 1 samples): score='score' should be a column of numbers; it holds String: 'good'"
     )
     named = Recorded([{"right": 1.0}], name="answers")
-    assert refusal(named.outcomes, named.read()) == (
+    assert refusal(named.outcomes, named.load()) == (
         "Recorded('answers', 1 samples) has no column 'score'; its samples have right"
     )
 
@@ -540,15 +541,15 @@ def test_a_file_that_lies_nowhere_is_an_error_and_not_a_model_less():
 def test_nothing_is_asked_of_a_recording():
     task = recorded(1.0, 0.0)
     assert not task.asks
-    assert task.requests(task.read()) == [(), ()]
-    assert task.chance(task.read()) is None
+    assert task.requests(task.load()) == [(), ()]
+    assert task.chance(task.load()) is None
 
 
 def test_an_answer_that_is_an_option_and_a_place_is_refused():
     rows = [{"q": "1 + 2?", "options": ["2", "3", "4", "5"], "right": 3}]
     task = MultipleChoice(rows, "{q}", options="options", answer="right", name="sums")
     with pytest.raises(BadData, match="has the answer 3: the option, or its place in"):
-        task.read()
+        task.load()
 
 
 def test_a_chance_that_is_no_share_is_refused():

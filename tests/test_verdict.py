@@ -136,7 +136,7 @@ def drawn(shares, draws, scope, claim=lambda task: accuracy(task).gap("dialect")
     def responses(share):
         return [Generated("w" if n < round(share * draws) else "no", True, False, 1, 1) for n in range(draws)]
 
-    answered = task.outcomes(task.read(), [responses(share) for share in [*shares, *shares]])
+    answered = task.outcomes(task.load(), [responses(share) for share in [*shares, *shares]])
     return judge(claim(task).at(scope=scope), lambda *_: answered)
 
 
@@ -199,7 +199,7 @@ def test_a_waiver_lets_a_few_clusters_decide():
 def test_what_makes_limits_unsure_is_a_caveat():
     uneven = [{"passage": 0 if n < 200 else n, "dialect": d, "score": n % 2} for d in "ab" for n in range(230)]
     task = Recorded(uneven, score="score", name="answers", cluster="passage")
-    outcomes = task.outcomes(task.read(), [()] * 460)
+    outcomes = task.outcomes(task.load(), [()] * 460)
     judged = judge(accuracy(task).gap("dialect") < 0.5, lambda *_: outcomes)
     assert (
         "the 31 clusters of a are so unequal that they count as about 1, and limits are as wide as those of so few"
@@ -316,7 +316,7 @@ def test_a_group_without_any_answer_has_no_number(status):
 
 def test_numbers_without_ends_cannot_be_imputed():
     rows = [{"score": 1.0, "length": None if number == 0 else number} for number in range(40)]
-    judged = judge(mean(Recorded(rows, name="answers"), "length") > 1, lambda task, role: task.outcomes(task.read()))
+    judged = judge(mean(Recorded(rows, name="answers"), "length") > 1, lambda task, role: task.outcomes(task.load()))
     assert judged.outcome == "invalid"
     assert judged.decision is None
     assert judged.caveats == ("samples without an answer cannot be imputed, since their values are unbounded",)
@@ -342,7 +342,7 @@ def test_p_values_and_outcome_agree(us, ng, claim, bound, confidence):
 def test_a_claim_that_no_answers_could_show_is_known_beforehand(size, bound, possible):
     task, look = clues({"us": right(size, size), "ng": right(size, size)})
     claim = accuracy(task).gap("dialect") < bound
-    assert can_pass(claim, {task: task.read()}, Defaults()) is possible
+    assert can_pass(claim, {task: task.load()}, Defaults()) is possible
     assert (judge(claim, look).outcome == "pass") is possible
 
 
@@ -362,22 +362,22 @@ def test_what_can_pass_is_what_the_best_answers_pass(size, bound, kind):
     }[kind]
     judged = judge(claim, look)
     quiet = not any(guard.fired for guard in judged.guards if guard.name == "clusters")
-    assert can_pass(claim, {task: task.read()}, Defaults()) is (judged.decision.outcome == "pass" and quiet)
+    assert can_pass(claim, {task: task.load()}, Defaults()) is (judged.decision.outcome == "pass" and quiet)
 
 
 @pytest.mark.parametrize(("bound", "size", "possible"), [(0.05, 30, True), (-0.1, 300, True), (-0.9, 30, False)])
 def test_what_can_pass_against_a_reference_is_that_all_others_are_better(bound, size, possible):
     task, look = clues({"us": right(0, size), "ng": right(size, size)})
     claim = accuracy(task).gap("dialect", reference="us") < bound
-    assert can_pass(claim, {task: task.read()}, Defaults()) is possible
+    assert can_pass(claim, {task: task.load()}, Defaults()) is possible
     assert (judge(claim, look).decision.outcome == "pass") is possible
     change = accuracy(task).change().gap("dialect", reference="us") < bound
-    assert can_pass(change, {task: task.read()}, Defaults())
+    assert can_pass(change, {task: task.load()}, Defaults())
 
 
 def test_what_can_pass_is_not_known_of_every_claim():
     task, _ = clues({"us": right(9, 9), "ng": right(9, 9)})
-    samples = {task: task.read()}
+    samples = {task: task.load()}
     for claim in (
         accuracy(task).gap("dialect") > 0.5,
         accuracy(task).ratio("dialect") < 0.5,
@@ -390,7 +390,7 @@ def test_what_can_pass_is_not_known_of_every_claim():
 
 def test_what_recorded_scores_can_show_lies_in_their_range():
     def possible(claim, task):
-        return can_pass(claim, {task: task.read()}, Defaults())
+        return can_pass(claim, {task: task.load()}, Defaults())
 
     likert = Recorded([{"score": 1}] * 40 + [{"score": 5}] * 40, name="answers", range=(1, 5))
     assert possible(accuracy(likert) > 4, likert) is True

@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from fairprobe import scorers
+    from fairprobe.data import Dataset
     from fairprobe.errors import (
         BadData,
         BadExpectation,
@@ -20,23 +21,47 @@ if TYPE_CHECKING:
         StoreError,
         UnknownGroup,
     )
-    from fairprobe.metrics import accuracy, exact_match, mean, valid_rate
+    from fairprobe.metrics import (
+        accuracy,
+        bits_per_byte,
+        exact_match,
+        f1,
+        kendall,
+        mean,
+        mean_rank,
+        refusal_rate,
+        reward,
+        share_below,
+        similarity,
+        spearman,
+        tokens_per_sample,
+        truncation_rate,
+        valid_rate,
+        win_rate,
+    )
     from fairprobe.scorers import Score
     from fairprobe.session import Model, measure
-    from fairprobe.tasks import Generation, MultipleChoice, Recorded
+    from fairprobe.tasks import Generation, Likelihood, MultipleChoice, Recorded, Reward, Survey, ranked
 
 _HOME = {
-    "accuracy": "metrics", "exact_match": "metrics", "mean": "metrics", "valid_rate": "metrics",
-    "Generation": "tasks", "MultipleChoice": "tasks", "Recorded": "tasks",
-    "Score": "scorers", "Model": "session", "measure": "session",
+    **dict.fromkeys((
+        "accuracy", "bits_per_byte", "exact_match", "f1", "kendall", "mean", "mean_rank", "refusal_rate", "reward",
+        "share_below", "similarity", "spearman", "tokens_per_sample", "truncation_rate", "valid_rate", "win_rate",
+    ), "metrics"),
+    **dict.fromkeys((
+        "Generation", "Likelihood", "MultipleChoice", "Recorded", "Reward", "Survey", "ranked",
+    ), "tasks"),
+    "Dataset": "data", "Score": "scorers", "Model": "session", "measure": "session",
     "BadData": "errors", "BadExpectation": "errors", "EngineError": "errors", "FairprobeError": "errors",
     "NoCheckpoint": "errors", "NotShown": "errors", "StoreError": "errors", "UnknownGroup": "errors",
 }  # fmt: skip
 
 __all__ = [
-    "BadData", "BadExpectation", "EngineError", "FairprobeError", "Generation", "Model", "MultipleChoice",
-    "NoCheckpoint", "NotShown", "Recorded", "Score", "StoreError", "UnknownGroup", "accuracy", "exact_match", "mean",
-    "measure", "scorers", "valid_rate",
+    "BadData", "BadExpectation", "Dataset", "EngineError", "FairprobeError", "Generation", "Likelihood", "Model",
+    "MultipleChoice", "NoCheckpoint", "NotShown", "Recorded", "Reward", "Score", "StoreError", "Survey",
+    "UnknownGroup", "accuracy", "bits_per_byte", "exact_match", "f1", "kendall", "mean", "mean_rank", "measure",
+    "ranked", "refusal_rate", "reward", "scorers", "share_below", "similarity", "spearman", "tokens_per_sample",
+    "truncation_rate", "valid_rate", "win_rate",
 ]  # fmt: skip
 
 

@@ -319,9 +319,15 @@ class Measure(Metric):
     function: str
     task: Task
     column: str | None = None
+    options: tuple[tuple[str, Hashable], ...] = ()
 
     def __repr__(self) -> str:
-        return f"{self.function}({self.task.name}{f', {self.column!r}' if self.column is not None else ''})"
+        given = [self.task.name, *([repr(self.column)] if self.column is not None else [])]
+        return f"{self.function}({', '.join([*given, *(f'{name}={value!r}' for name, value in self.options)])})"
+
+    def option(self, name: str) -> Any:
+        """What was given for an argument of the metric."""
+        return dict(self.options)[name]
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -17,13 +17,23 @@ import polars as pl
 from fairprobe import data, statistics
 from fairprobe.errors import BadData, BadExpectation, UnknownGroup
 from fairprobe.expressions import Change, Difference, Matched, Measure, Metric, Question, Where
+from fairprobe.standings import Chosen, Statistic, below, correlation, per, wins
 from fairprobe.statistics import Estimates
-from fairprobe.tasks import Outcomes, Recorded, Task
+from fairprobe.tasks import Dropped, Outcomes, Recorded, Task
 from fairprobe.tasks.recorded import natural_range
 
 Role = Literal["model", "baseline"]
 KNOW_CHANCE = frozenset({"accuracy", "exact_match"})
 """Metrics that an answer which knows nothing has a value of."""
+RATES: Mapping[str, tuple[str, ...]] = {
+    "valid_rate": ("ok", "truncated"), "refusal_rate": ("refused",), "truncation_rate": ("truncated",),
+}  # fmt: skip
+"""Metrics that count statuses, each with those that it counts."""
+READS: Mapping[str, str] = {
+    **dict.fromkeys(("mean_rank", "win_rate", "spearman", "kendall", "share_below"), "rank"),
+    "bits_per_byte": "loglikelihood",
+}
+"""The score that a metric reads, where it is not named like the metric."""
 Look = Callable[[Task, Role], Outcomes]
 """Where a task's outcomes with one checkpoint are looked up."""
 
@@ -43,10 +53,7 @@ def exact_match(task: Task) -> Metric:
     >>> exact_match(clues).gap("dialect") < 0.05
     exact_match(clues).gap('dialect') < 0.05
     """
-    if "exact_match" not in _measure("exact_match", task).task.score_names:
-        msg = f"{task!r} has no score named 'exact_match'; it has {', '.join(task.score_names)}"
-        raise BadExpectation(msg)
-    return _targeted(_measure("exact_match", task))
+    return _targeted(_scored("exact_match", task))
 
 
 def mean(task: Task, column: str) -> Metric:
@@ -57,6 +64,121 @@ def mean(task: Task, column: str) -> Metric:
     """
     measure = replace(_measure("mean", task), column=column)
     return _targeted(measure) if column in task.score_names else measure
+
+
+def f1(task: Task) -> Metric:
+    """The mean token F1 of answers and targets: the scores of `scorers.token_f1`.
+
+    >>> f1(Generation([{"q": "Who swims?", "a": "an otter"}], "{q}", target="a", scorer=scorers.token_f1, name="qa"))
+    f1(qa)
+    """
+    return _targeted(_scored("f1", task))
+
+
+def similarity(task: Task) -> Metric:
+    """How like people's the model's distribution over the options is: 1 less the Jensen-Shannon distance.
+
+    >>> similarity(Recorded([{"similarity": 0.6}], score="similarity", name="opinions"))
+    similarity(opinions)
+    """
+    return _scored("similarity", task)
+
+
+def reward(task: Task) -> Metric:
+    """The mean of what a reward model gives.
+
+    >>> reward(Recorded([{"reward": -5.4}], score="reward", name="origins"))
+    reward(origins)
+    """
+    return _scored("reward", task)
+
+
+def mean_rank(task: Task) -> Metric:
+    """The mean rank of the candidates, 1 for the best.
+
+    >>> mean_rank(Recorded([{"rank": 1, "country": "Chile"}], score="rank", name="asked")).by("country") < 150
+    mean_rank(asked).by('country') < 150.0
+    """
+    return _scored("mean_rank", task, "rank")
+
+
+def win_rate(task: Task, against: str, *, of: str, tie: float = 0.5) -> Metric:
+    """How often a candidate (a value of column `of`) is ranked before another in the same question.
+
+    A `tie` counts a half.
+
+    >>> asked = Recorded([{"rank": 1, "country": "Chile", "q": 1}], score="rank", name="asked", pair="q")
+    >>> win_rate(asked, "Chile", of="country").by("country") > 0.1
+    win_rate(asked, against='Chile', of='country', tie=0.5).by('country') > 0.1
+    """
+    return replace(_scored("win_rate", task, "rank"), options=(("against", against), ("of", of), ("tie", tie)))
+
+
+def spearman(task: Task, order: str, *, of: str) -> Metric:
+    """Spearman's correlation of candidates' mean ranks with a numeric column `order`; candidates without one are out.
+
+    The candidates (the values of column `of`) are what varies: twenty countries are twenty observations, however
+    many questions they were ranked in.
+
+    >>> asked = Recorded([{"rank": 1, "country": "Chile", "gallup": 3}], score="rank", name="asked")
+    >>> spearman(asked, "gallup", of="country") > 0.5
+    spearman(asked, order='gallup', of='country') > 0.5
+    """
+    return replace(_scored("spearman", task, "rank"), options=(("order", order), ("of", of)))
+
+
+def kendall(task: Task, order: str, *, of: str) -> Metric:
+    """Kendall's tau-b of candidates' mean ranks with a numeric column `order`, as `spearman`."""
+    return replace(_scored("kendall", task, "rank"), options=(("order", order), ("of", of)))
+
+
+def share_below(task: Task, reference: str, *, of: str) -> Metric:
+    """The share of the other candidates (values of column `of`) whose mean rank is worse than the reference's.
+
+    >>> asked = Recorded([{"rank": 1, "country": "Chile"}], score="rank", name="asked")
+    >>> share_below(asked, "Chile", of="country") < 0.9
+    share_below(asked, reference='Chile', of='country') < 0.9
+    """
+    return replace(_scored("share_below", task, "rank"), options=(("reference", reference), ("of", of)))
+
+
+def bits_per_byte(task: Task) -> Metric:
+    """How many bits a byte of the texts takes: what tokenizers and languages share. All texts count by their bytes.
+
+    >>> bits_per_byte(Likelihood([{"said": "It swims."}], text="said", name="lines"))
+    bits_per_byte(lines)
+    """
+    return _scored("bits_per_byte", task, "loglikelihood")
+
+
+def refusal_rate(task: Task) -> Metric:
+    """The share of answered samples that a scorer calls refused.
+
+    >>> refusal_rate(clues).gap("dialect") < 0.05
+    refusal_rate(clues).gap('dialect') < 0.05
+    """
+    return _measure("refusal_rate", task)
+
+
+def truncation_rate(task: Task) -> Metric:
+    """The share of answered samples whose answer was cut, or whose prompt did not fit.
+
+    >>> truncation_rate(clues).by("dialect") < 0.1
+    truncation_rate(clues).by('dialect') < 0.1
+    """
+    return _measure("truncation_rate", task)
+
+
+def tokens_per_sample(task: Task, part: Literal["prompt", "answer"] = "prompt") -> Metric:
+    """How many tokens a prompt (or an answer) takes: the same question costs some languages several times as many.
+
+    >>> tokens_per_sample(clues).gap("dialect", reference="en_us", two_sided=True) < 20
+    tokens_per_sample(clues, 'prompt').gap('dialect', reference='en_us', two_sided=True) < 20.0
+    """
+    if part not in {"prompt", "answer"}:
+        msg = f"tokens_per_sample({task!r}, {part!r}): tokens are counted of the 'prompt' or the 'answer'"
+        raise BadExpectation(msg)
+    return replace(_measure("tokens_per_sample", task), column=part)
 
 
 def valid_rate(task: Task) -> Metric:
@@ -73,6 +195,18 @@ def _measure(function: str, task: object) -> Measure:
         msg = f"{function}() takes a task, as in {function}(Generation('clues.jsonl', …)), not {task!r:.60}"
         raise BadExpectation(msg)
     return Measure(function, task)
+
+
+def _scored(function: str, task: object, score: str | None = None) -> Measure:
+    """A measure of a score; raises where the task has none of its name."""
+    measure, name = _measure(function, task), score or function
+    if name not in measure.task.score_names:
+        msg = (
+            f"{measure!r} reads the score {name!r}, and {measure.task!r} has none of that name; it has "
+            f"{', '.join(measure.task.score_names)}"
+        )
+        raise BadExpectation(msg)
+    return measure
 
 
 def _targeted(measure: Measure) -> Measure:
@@ -99,11 +233,20 @@ class Part:
 
 
 @dataclass(frozen=True, eq=False)
+class LeftOut:
+    """Rows of a checkpoint's recording that no number stands for, and why."""
+
+    role: Role
+    rows: Dropped
+
+
+@dataclass(frozen=True, eq=False)
 class Values:
     """A number per sample of one task (NaN where none came), which samples are kept, and the numbers' range.
 
     `noise` is the variance of each number by the draw of its answers, NaN where answers are drawn once; `drawn` says
-    that there is such a draw, whether or not the answers to a sample agree.
+    that there is such a draw, whether or not the answers to a sample agree. A metric that is no mean of the numbers
+    has a `statistic`, whose range is then given. `left_out` are rows that could not be compared.
     """
 
     parts: tuple[Part, ...]
@@ -114,6 +257,8 @@ class Values:
     high: float
     drawn: bool
     sign: Literal[1, -1] = 1
+    statistic: Statistic | None = None
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def task(self) -> Task:
@@ -146,12 +291,13 @@ class Values:
         low, high = lows[0] + others[0], lows[1] + others[1]
         return replace(
             self, parts=self.parts + other.parts, value=total, noise=self.noise + other.noise, low=low, high=high,
-            drawn=self.drawn or other.drawn, sign=1,
+            drawn=self.drawn or other.drawn, sign=1, left_out=self.left_out + other.left_out,
         )  # fmt: skip
 
     def shares_samples(self, other: Values) -> bool:
         """Whether the other numbers are of the same samples."""
-        return self.task == other.task and np.array_equal(self.kept, other.kept)
+        means = self.statistic is None and other.statistic is None
+        return means and self.task == other.task and np.array_equal(self.kept, other.kept)
 
 
 def measured(metric: Metric, look: Look, role: Role = "model") -> list[Values]:
@@ -165,7 +311,7 @@ def measured(metric: Metric, look: Look, role: Role = "model") -> list[Values]:
             return [_matched(values, metric.column) for values in measured(metric.metric, look, role)]
         case Change():
             after, before = (measured(metric.metric, look, role) for role in ("model", "baseline"))
-            _check_same_samples(after, before)
+            after, before = _joined(after, before)
             return _summed(after + [values.negated() for values in before])
         case Difference():
             right = measured(metric.right, look, role)
@@ -193,6 +339,11 @@ class Grouped:
         return any(values.drawn for values in self.values)
 
     @property
+    def bounded(self) -> bool:
+        """Whether every number lies in a finite range, so that a missing one can be imputed."""
+        return all(v.statistic is None and bool(np.isfinite([v.low, v.high]).all()) for v in self.values)
+
+    @property
     def noise_is_known(self) -> bool:
         """Whether every sample that varies so was answered several times."""
         return not any(
@@ -218,17 +369,21 @@ class Grouped:
             filled = np.array([values.high if end == "high" else values.low for end in imputed])
             numbers = np.where(values.lacking & (at >= 0), filled[np.maximum(at, 0)], numbers)
         used = values.kept & (at >= 0) & ~np.isnan(numbers)
+        names = tuple(map(labelled, self.labels))
         empty = sorted(set(range(len(self.labels))) - set(at[used].tolist()))
         if empty:
             msg = f"no sample of {labelled(self.labels[empty[0]])} in {values.task!r} was answered"
             raise NoEvidence(msg)
+        if values.statistic is not None:
+            chosen = Chosen(np.flatnonzero(used), numbers[used], at[used], names)
+            return values.statistic(values.parts[0].outcomes, chosen)
         samples = values.parts[0].outcomes.samples
         # equal prompts are asked once: what varies by the draw is the prompt's answer, and each part's by itself
         prompts = values.parts[0].outcomes.prompts
         drawn = [(number, prompts[place] if prompts else place) for place in np.flatnonzero(used).tolist()]
         cluster = drawn if fixed else samples.cluster[used]
         return statistics.estimate(
-            numbers[used], at[used], cluster, tuple(map(labelled, self.labels)),
+            numbers[used], at[used], cluster, names,
             weights=None if samples.weight is None else samples.weight[used],
             noise=values.noise[used] if fixed else None, low=values.low, high=values.high,
         )  # fmt: skip
@@ -267,23 +422,50 @@ def _values(metric: Measure, outcomes: Outcomes, role: Role) -> Values:
     value, (low, high) = numbers(metric, outcomes)
     part = Part(role, metric.task, outcomes)
     size, name = len(outcomes.samples), _score(metric, outcomes)
-    drawn = metric.task.drawn and (name in outcomes.scores or metric.function == "valid_rate")
+    drawn = metric.task.drawn and (name in outcomes.scores or metric.function in RATES)
     noise = outcomes.noise.get(name, np.full(size, np.nan if drawn else 0.0))
-    return Values((part,), value, noise, np.ones(size, dtype=bool), low, high, drawn)
+    statistic, ends = _statistic(metric)
+    low, high = ends or (low, high)
+    left_out = tuple(LeftOut(role, dropped) for dropped in outcomes.samples.dropped)
+    return Values(
+        (part,), value, noise, np.ones(size, dtype=bool), low, high, drawn, statistic=statistic, left_out=left_out
+    )
 
 
 def _score(metric: Measure, outcomes: Outcomes) -> str:
     """The name of the score or column that a measure reads."""
     first = next(iter(outcomes.scores))
-    return metric.column or (first if metric.function == "accuracy" else metric.function)
+    name = READS.get(metric.function, metric.function)
+    return metric.column or (first if metric.function == "accuracy" else name)
+
+
+def _statistic(metric: Measure) -> tuple[Statistic | None, tuple[float, float] | None]:
+    """How a metric that is no mean is estimated, and the range of what it gives."""
+    match metric.function:
+        case "spearman":
+            return correlation(metric.option("of"), metric.option("order"), "spearman"), (-1.0, 1.0)
+        case "kendall":
+            return correlation(metric.option("of"), metric.option("order"), "kendall"), (-1.0, 1.0)
+        case "share_below":
+            return below(metric.option("of"), metric.option("reference")), (0.0, 1.0)
+        case "bits_per_byte":
+            return per("bytes"), (0.0, np.inf)
+    return None, None
 
 
 def numbers(metric: Measure, outcomes: Outcomes) -> tuple[np.ndarray, tuple[float, float]]:
     """A measure's numbers and their range."""
-    if metric.function == "valid_rate":
-        valid = np.isin(outcomes.status, ["ok", "truncated"]).astype(float)
-        return np.where(outcomes.answered, valid, np.nan), (0.0, 1.0)
+    if metric.function in RATES:
+        counted = np.isin(outcomes.status, RATES[metric.function]).astype(float)
+        return np.where(outcomes.answered, counted, np.nan), (0.0, 1.0)
     name = _score(metric, outcomes)
+    if metric.function == "tokens_per_sample":
+        unknown = np.full(len(outcomes.samples), np.nan)
+        return outcomes.tokens.get(name, unknown), (0.0, np.inf)
+    if metric.function == "win_rate":
+        return wins(outcomes, metric.option("of"), metric.option("against"), name, metric.option("tie")), (0.0, 1.0)
+    if metric.function == "bits_per_byte":
+        return -outcomes.scores[name] / np.log(2), (0.0, np.inf)
     if name in outcomes.scores:
         return outcomes.scores[name], outcomes.range_of(name)
     column = data.column(outcomes.samples.frame, name, f"{metric!r}: {metric.task!r} has no score {name!r} and")
@@ -303,7 +485,11 @@ def _where(values: Values, conditions: Sequence[tuple[str, Hashable]]) -> Values
             shown = ", ".join(some[:12]) + (", …" if len(some) > 12 else "")
             msg = f"{values.task!r} has no sample whose {name!r} is {wanted!r}; there are {shown}"
             raise UnknownGroup(msg)
-        values = values.only(mask)
+        among = tuple(
+            replace(each, rows=replace(each.rows, frame=each.rows.frame.filter(pl.col(name) == wanted)))
+            for each in values.left_out
+        )
+        values = replace(values.only(mask), left_out=among)
     if not values.kept.any():
         msg = f"{values.task!r} has no sample that meets all of {dict(conditions)!r}"
         raise UnknownGroup(msg)
@@ -343,6 +529,9 @@ def _summed(parts: Sequence[Values]) -> list[Values]:
 def _ordered(values: Sequence[Values]) -> list[Values]:
     """A first positive part, then parts that are all subtracted."""
     first, *rest = values
+    if any(v.statistic is not None and v.sign == 1 for v in rest):
+        msg = f"{rest[0].task!r}: metrics that are no means of samples cannot be added up; write one difference, a - b"
+        raise BadExpectation(msg)
     return [first, *(v if v.sign == -1 else replace(v, value=-v.value, low=-v.high, high=-v.low) for v in rest)]
 
 
@@ -418,18 +607,58 @@ def _most_groups(keys: pl.DataFrame, within: Sequence[str], columns: Sequence[st
     return int(keys.group_by(within).agg(pl.struct(columns).n_unique().alias("__groups"))["__groups"].to_numpy().max())
 
 
-def _check_same_samples(after: Sequence[Values], before: Sequence[Values]) -> None:
-    """A change is a difference on the same samples; recordings of two models may hold different ones."""
-    for new, old in zip(after, before, strict=True):
-        ours, theirs = new.parts[0].outcomes.samples, old.parts[0].outcomes.samples
-        keys = [(ours.cluster, theirs.cluster), (new.kept, old.kept)]
-        keys += [(ours.pair, theirs.pair)] if ours.pair is not None and theirs.pair is not None else []
-        if not all(np.array_equal(mine, other) for mine, other in keys):
-            msg = (
-                f"{new.task!r}: the model has {len(ours)} samples and the baseline {len(theirs)}, and they are not "
-                "the same ones in the same order; a change needs both on the same samples"
-            )
-            raise BadData(msg)
+def _joined(after: Sequence[Values], before: Sequence[Values]) -> tuple[list[Values], list[Values]]:
+    """Both on the same samples: a change is a difference sample by sample, and recordings may hold different ones."""
+    joined = [_join(new, old) for new, old in zip(after, before, strict=True)]
+    return [new for new, _ in joined], [old for _, old in joined]
+
+
+def _join(new: Values, old: Values) -> tuple[Values, Values]:
+    ours, theirs = new.parts[0].outcomes.samples, old.parts[0].outcomes.samples
+    keys = new.task.keys if isinstance(new.task, Recorded) else ()
+    if not keys:
+        _check_same_samples(new, old)
+        return new, old
+    mine, other = (list(samples.frame.select(keys).iter_rows()) for samples in (ours, theirs))
+    place = {key: at for at, key in enumerate(other) if old.kept[at]}
+    shared = [at for at, key in enumerate(mine) if new.kept[at] and key in place]
+    if not shared:
+        msg = f"{new.task!r}: the model's recording and the baseline's have no sample with the same {', '.join(keys)}"
+        raise BadData(msg)
+    there = [place[mine[at]] for at in shared]
+    sides: Sequence[tuple[Role, Values, list[int]]] = (("model", new, shared), ("baseline", old, there))
+    lost = [
+        LeftOut(role, Dropped("in this recording only", values.frame.filter(pl.Series(alone))))
+        for role, values, used in sides
+        if (alone := values.kept & ~np.isin(np.arange(len(values.kept)), used)).any()
+    ]
+    first = replace(_taken(new, np.array(shared)), left_out=(*new.left_out, *old.left_out, *lost))
+    return first, replace(_taken(old, np.array(there)), left_out=())
+
+
+def _taken(values: Values, index: np.ndarray) -> Values:
+    """These samples alone, in this order."""
+    parts = tuple(replace(part, outcomes=part.outcomes.take(index)) for part in values.parts)
+    value, noise, kept = values.value[index], values.noise[index], values.kept[index]
+    return replace(values, parts=parts, value=value, noise=noise, kept=kept)
+
+
+def _check_same_samples(new: Values, old: Values) -> None:
+    """What is told apart by no key is the same in the same order."""
+    ours, theirs = new.parts[0].outcomes.samples, old.parts[0].outcomes.samples
+    keys = [(ours.cluster, theirs.cluster), (new.kept, old.kept)]
+    keys += [(ours.pair, theirs.pair)] if ours.pair is not None and theirs.pair is not None else []
+    if not all(np.array_equal(mine, other) for mine, other in keys):
+        joined = (
+            ". Name the columns that tell a sample from the others, and they are joined: key=('question', 'country')"
+            if isinstance(new.task, Recorded)
+            else ""
+        )
+        msg = (
+            f"{new.task!r}: the model has {len(ours)} samples and the baseline {len(theirs)}, and they are not "
+            f"the same ones in the same order; a change needs both on the same samples{joined}"
+        )
+        raise BadData(msg)
 
 
 def _check_same_groups(question: Question, values: Values, at: np.ndarray, labels: Sequence[Any]) -> None:

@@ -14,7 +14,7 @@ import polars as pl
 
 from fairprobe import noise
 from fairprobe import plan as planning
-from fairprobe.data import Source
+from fairprobe.data import Places, Source
 from fairprobe.engines import Engine, open_engine
 from fairprobe.engines.checkpoints import RECORDED, Checkpoint, Served, resolve
 from fairprobe.errors import BadExpectation, EngineError, FairprobeError, NoCheckpoint
@@ -61,12 +61,19 @@ class Settings:
     data: Path | None = None
     store: Path = Path(".fairprobe/store")
     limit: int | None = None
+    accepted: frozenset[str] = frozenset()
+    sample: bool = False
     defaults: Defaults = field(default_factory=Defaults)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "data", None if self.data is None else Path(self.data))
         object.__setattr__(self, "store", Path(self.store))
         object.__setattr__(self, "defaults", replace(self.defaults, limited=self.limit is not None))
+
+    @property
+    def places(self) -> Places:
+        """Where data is looked up."""
+        return Places(self.data, accepted=self.accepted, sample=self.sample)
 
     def spec(self, role: Role) -> str | None:
         """The checkpoint named for a role."""
@@ -129,7 +136,7 @@ class Session:
                 if recorded is None:
                     return "that read recorded answers, since --model names none (--model=recorded:NAME)"
                 name = self.settings.recorded(role)
-                if name is not None and not task.has(name, self.settings.data):
+                if name is not None and not task.has(name, self.settings.places):
                     return f"without a recording of {name!r}"
             elif self.settings.spec(role) is not None and (refusal := self._refusal(task, role)):
                 return f"that the {role} cannot answer: {refusal}"
@@ -175,8 +182,10 @@ class Session:
         """A task's samples, read once; a subset of them under a limit. Each role has recordings of its own."""
         key: tuple[Task, Role] = (task, role if isinstance(task, Recorded) else "model")
         if key not in self._samples:
-            root, seed = self.settings.data, self.settings.defaults.seed
-            read = task.recorded(self._recorded(task, role), root) if isinstance(task, Recorded) else task.read(root)
+            places, seed = self.settings.places, self.settings.defaults.seed
+            read = (
+                task.recorded(self._recorded(task, role), places) if isinstance(task, Recorded) else task.load(places)
+            )
             self._samples[key] = planning.subset(read, self.settings.limit, seed, task.scored_columns)
         return self._samples[key]
 

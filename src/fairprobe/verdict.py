@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Literal
@@ -59,6 +60,7 @@ class GroupValue:
     samples: int
     clusters: int
     statuses: Mapping[str, int]
+    left_out: int = 0
 
 
 @dataclass(frozen=True)
@@ -111,17 +113,18 @@ def judge(expectation: Expectation, look: Look, defaults: Defaults = Defaults())
         expectation, claim, "invalid",
         groups=_group_values(question, data, claim.confidence), guards=found, range=range_of(data),
     )  # fmt: skip
+    notes = (*_left_out(question, data), *_no_claim(data))
     try:
         decision = decide(expectation, data, claim, defaults)
     except (NoEvidence, ValueError) as error:
-        return replace(verdict, caveats=(str(error),))
+        return replace(verdict, caveats=(str(error), *notes))
     between = tuple(labelled(data.labels[place]) for place in decision.between) if decision.between else None
     return replace(
         verdict,
         outcome=_outcome(decision, found),
         decision=decision,
         between=between,
-        caveats=(*decision.caveats, *_caveats(found, expectation)),
+        caveats=(*decision.caveats, *_caveats(found, expectation), *notes),
     )
 
 
@@ -159,7 +162,7 @@ def decide(expectation: Expectation, data: Grouped, claim: Claim, defaults: Defa
     any_number = fixed or any(waiver.guard == "clusters" for waiver in expectation.terms.waivers)
     # the first is of what was answered: a group without any answer has no value, whatever is imputed
     patterns: list[Sequence[End] | None] = [None, *(_imputations(len(data.labels)) if data.lacks_any else ())]
-    if data.lacks_any and not all(np.isfinite([v.low, v.high]).all() for v in data.values):
+    if data.lacks_any and not data.bounded:
         msg = "samples without an answer cannot be imputed, since their values are unbounded"
         raise NoEvidence(msg)
     decisions = [
@@ -259,17 +262,46 @@ def _caveats(found: Sequence[Guard], expectation: Expectation) -> tuple[str, ...
     )
 
 
+NO_CLAIM = "sample data: no claim"
+
+
+def _no_claim(data: Grouped) -> Iterator[str]:
+    if any(part.outcomes.samples.illustrative for values in data.values for part in values.parts):
+        yield NO_CLAIM
+
+
+def _left_out(question: Question, data: Grouped) -> Iterator[str]:
+    """What rows no number stands for, and in which group most of them lie."""
+    for each in (each for values in data.values for each in values.left_out if each.rows.frame.height):
+        count = each.rows.frame.height
+        groups = Counter(map(labelled, each.rows.frame.select(question.columns).iter_rows()))
+        most = f", most in {(worst := groups.most_common(1)[0])[0]} ({worst[1]:,})" if question.columns else ""
+        whose = "" if each.role == "model" else " of the baseline"
+        yield f"{count:,} rows{whose} left out, {each.rows.reason}{most}"
+
+
 def _group_values(question: Question, data: Grouped, confidence: float) -> tuple[GroupValue, ...]:
-    try:
+    gone = Counter(
+        row
+        for each in data.values[0].left_out
+        for row in (
+            each.rows.frame.select(question.columns).iter_rows() if question.columns else ((),) * each.rows.frame.height
+        )
+    )
+    ends: list[tuple[float, float, float] | None] = [None] * len(data.labels)
+    with suppress(NoEvidence, ValueError):
         estimates = data.estimates()
-    except (NoEvidence, ValueError):
-        return tuple(_group(question, data, place, None) for place in range(len(data.labels)))
-    low, high = statistics.limits(estimates, 1 - confidence)
-    ends = [(float(v), float(lo), float(hi)) for v, lo, hi in zip(estimates.theta, low, high, strict=True)]
-    return tuple(_group(question, data, place, limits) for place, limits in enumerate(ends))
+        low, high = statistics.limits(estimates, 1 - confidence)
+        ends = [(float(v), float(lo), float(hi)) for v, lo, hi in zip(estimates.theta, low, high, strict=True)]
+    return tuple(
+        _group(question, data, place, limits, gone[label])
+        for place, (label, limits) in enumerate(zip(data.labels, ends, strict=True))
+    )
 
 
-def _group(question: Question, data: Grouped, place: int, limits: tuple[float, float, float] | None) -> GroupValue:
+def _group(
+    question: Question, data: Grouped, place: int, limits: tuple[float, float, float] | None, left_out: int
+) -> GroupValue:
     """A group's value and the statuses of its samples, with the first checkpoint that the metric reads."""
     values, at = data.values[0], data.index[0]
     held = values.kept & (at == place)
@@ -279,5 +311,5 @@ def _group(question: Question, data: Grouped, place: int, limits: tuple[float, f
     return GroupValue(
         dict(zip(question.columns, data.labels[place], strict=True)), value, low, high,
         samples=int(held.sum()), clusters=len(set(outcomes.samples.cluster[held])),
-        statuses={status: counts[status] for status in STATUSES if counts[status]},
+        statuses={status: counts[status] for status in STATUSES if counts[status]}, left_out=left_out,
     )  # fmt: skip

@@ -31,6 +31,7 @@ HELP = {
     "engine-arg": "KEY=VALUE passed through to the engine: dtype=bfloat16, adapter=PATH (repeatable)",
     "template-arg": "KEY=VALUE passed through to the chat template (repeatable)",
     "data": "folder under which relative data is looked up first",
+    "accept": "a licence of non-commercial data that you agree to, so that it may be downloaded (repeatable)",
     "report": "the run's own report folder (default: reports/<time>-<model>)",
     "store": "folder in which answers are kept (default: .fairprobe/store)",
     "profile": "named settings: sample, smoke, nightly, release, or [tool.fairprobe.profiles.NAME] in pyproject.toml",
@@ -40,7 +41,7 @@ HELP = {
     "confidence": "confidence of verdicts that do not say theirs (default: 0.95)",
     "inconclusive": "fail: only a shown pass is green; warn: only a shown fail is red; where none says",
 }
-REPEATABLE = {"engine-arg": "dtype=bfloat16", "template-arg": "enable_thinking=false"}
+REPEATABLE = {"engine-arg": "dtype=bfloat16", "template-arg": "enable_thinking=false", "accept": "LICENCE"}
 """Options that may be given several times, each with an example."""
 CHOICES = {"inconclusive": ("fail", "warn"), "stop": ("full", "sequential")}
 _CHECKPOINTS = pytest.StashKey[set[Path]]()
@@ -96,10 +97,15 @@ def single(config: pytest.Config, name: str) -> str | None:
     return given[0] if isinstance(given, list) else given
 
 
+def several(config: pytest.Config, name: str) -> Sequence[str]:
+    """A setting that may be given several times."""
+    given: Sequence[str] | str = value(config, name) or ()
+    return [given] if isinstance(given, str) else given
+
+
 def pairs(config: pytest.Config, name: str) -> dict[str, str]:
     """The `KEY=VALUE` settings of a repeatable option."""
-    given: Sequence[str] | str = value(config, name) or ()
-    given = [given] if isinstance(given, str) else given
+    given = several(config, name)
     for text in given:
         if "=" not in text:
             msg = f"--fairprobe-{name} {text!r}: write KEY=VALUE, as in --fairprobe-{name} {REPEATABLE[name]}"

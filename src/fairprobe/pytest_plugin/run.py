@@ -224,6 +224,8 @@ def settings_of(config: pytest.Config) -> Settings:
         data=folder("data"),
         store=folder("store") or config.rootpath / ".fairprobe" / "store",
         limit=options.value(config, "limit"),
+        accepted=frozenset(options.several(config, "accept")),
+        sample=options.profile_name(config) == options.NO_CLAIM,
         defaults=Defaults(
             confidence=options.value(config, "confidence") or 0.95,
             mode="alarm" if options.value(config, "inconclusive") == "warn" else "prove",

@@ -65,7 +65,7 @@ def _pairs(values: Values, missed: np.ndarray, columns: tuple[str, ...]) -> np.n
 
 def _sample(values: Values, index: int, columns: tuple[str, ...], score: np.ndarray) -> Mapping[str, Any]:
     outcomes = values.parts[0].outcomes
-    row = outcomes.samples.rows[index]
+    row = outcomes.samples.frame.row(index, named=True)
     pair = outcomes.samples.pair
     value = float(score[index])
     return {

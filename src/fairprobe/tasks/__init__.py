@@ -1,8 +1,16 @@
 """Tasks: samples, how to ask about them, and how to score what comes back."""
 
 from fairprobe.tasks.generation import Generation
-from fairprobe.tasks.multiple_choice import OPTION_MASS, MultipleChoice
+from fairprobe.tasks.likelihood import Likelihood
+from fairprobe.tasks.multiple_choice import MultipleChoice
+from fairprobe.tasks.options import OPTION_MASS
+from fairprobe.tasks.ranks import ranked
 from fairprobe.tasks.recorded import Recorded
-from fairprobe.tasks.task import Asking, Outcomes, Samples, Task
+from fairprobe.tasks.reward import Reward
+from fairprobe.tasks.survey import Survey
+from fairprobe.tasks.task import Asking, Dropped, Outcomes, Samples, Task
 
-__all__ = ["OPTION_MASS", "Asking", "Generation", "MultipleChoice", "Outcomes", "Recorded", "Samples", "Task"]
+__all__ = [
+    "OPTION_MASS", "Asking", "Dropped", "Generation", "Likelihood", "MultipleChoice", "Outcomes", "Recorded", "Reward",
+    "Samples", "Survey", "Task", "ranked",
+]  # fmt: skip

@@ -13,7 +13,7 @@ from fairprobe import data, scorers
 from fairprobe.errors import BadData
 from fairprobe.requests import Generate, Generated, Request, Response
 from fairprobe.scorers import Score, Scorer, Status
-from fairprobe.tasks.task import Asking, Outcomes, Row, Samples, unanswered
+from fairprobe.tasks.task import Asking, Outcomes, Row, Samples, named_scorers, shown_target, spent, unanswered
 
 
 @dataclass(frozen=True, repr=False)
@@ -37,10 +37,7 @@ class Generation(Asking):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        given = (
-            self.scorer.items() if isinstance(self.scorer, Mapping) else [(scorers.name_of(self.scorer), self.scorer)]
-        )
-        object.__setattr__(self, "scorer", tuple(given))
+        object.__setattr__(self, "scorer", named_scorers(self.scorer))
         object.__setattr__(self, "temperature", float(self.temperature))
         object.__setattr__(self, "stop", (self.stop,) if isinstance(self.stop, str) else tuple(self.stop))
         if self.max_tokens < 1 or self.samples < 1 or self.temperature < 0:
@@ -113,8 +110,9 @@ class Generation(Asking):
             np.array([_commonest([status for _, status in draws]) for draws in drawn], dtype=object),
             responses=[_said(answers) for answers in responses],
             prompts=[prompt.text for prompt in self.prompts(samples)],
-            targets=[_shown(self._target(row)) for row in samples.rows],
+            targets=[shown_target(self._target(row)) for row in samples.rows],
             noise={} if noise is None else {name: noise[:, index] for index, name in enumerate(self.score_names)},
+            tokens=spent(responses),
         )
 
     def chance(self, samples: Samples) -> float | None:  # noqa: ARG002 - tasks differ
@@ -123,6 +121,15 @@ class Generation(Asking):
 
     def _target(self, row: Row) -> Any:
         return row[self.target] if self.target is not None else None
+
+    def _answered(self, row: Row, number: int) -> str:
+        """What a row's answer is where it stands as an example."""
+        target = self._target(row)
+        first = next(iter(target), None) if isinstance(target, (list, tuple)) else target
+        if first is None:
+            msg = f"{self!r}: row {number} has no target to stand as an example's answer; name one with target="
+            raise BadData(msg)
+        return str(first)
 
     def _outcome(self, response: Response | None, row: Row) -> tuple[list[float], Status]:
         lacking = unanswered(response)
@@ -150,9 +157,3 @@ def _commonest(statuses: Sequence[Status]) -> Status:
 def _said(answers: Sequence[Response | None]) -> str | None:
     texts = [answer.text for answer in answers if isinstance(answer, Generated)]
     return " | ".join(texts) if texts else None
-
-
-def _shown(target: Any) -> str | None:
-    if isinstance(target, (list, tuple)):
-        return " | ".join(map(str, target))
-    return None if target is None else str(target)

@@ -1,37 +1,53 @@
-"""Recorded outputs: scores that were computed elsewhere, judged like any others. Nothing is asked."""
+"""Recorded outputs: scores or answers that were made elsewhere, judged like any others. Nothing is asked."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
-from pathlib import Path
-from typing import ClassVar
+from dataclasses import KW_ONLY, dataclass, replace
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 import polars as pl
 
-from fairprobe import data
+from fairprobe import data, scorers
 from fairprobe.errors import BadData
 from fairprobe.requests import Request, Response
-from fairprobe.tasks.task import Outcomes, Samples, Task
+from fairprobe.scorers import Scorer
+from fairprobe.tasks import lm_eval
+from fairprobe.tasks.task import Dropped, Outcomes, Samples, Task, callers_folder, named_scorers, shown_target
+
+Policy = Literal["error", "drop", "zero"]
 
 
 @dataclass(frozen=True, repr=False)
 class Recorded(Task):
-    """Samples whose scores stand in a file: `--model=recorded:NAME` says which model's.
+    """Samples whose scores or answers stand in a file: `--model=recorded:NAME` says which model's.
 
     `{model}` in the path is the recorded model's name and any other `{word}` becomes a column; `model` names a
-    column with it instead. With neither, the file answers for whatever name is given. `score` is a numeric column,
-    or a dict of metric name to column; values within [0, 1] are bounded, others unbounded unless `range` is given.
-    `at_chance` is the accuracy of an answer that knows nothing, for the guard that asks for more than that.
+    column with it instead. With neither, the file answers for whatever name is given. `read` makes rows of a file that
+    is not one row per sample.
+
+    `response` is a column of raw answers, scored by `scorer` against the column `target` as a `Generation`'s are; an
+    empty cell is an empty answer. `score` is a numeric column, or a dict of metric name to column; values within
+    [0, 1] are bounded, others unbounded unless `range` is given. `missing` says what becomes of a score that is null or
+    NaN, or of values that stand for that: `{-1: "drop"}`; dropped rows are counted by group, those of "zero" score 0.
+
+    `key` names the columns that tell a sample from the others, so that two recordings are joined by them; without it
+    they hold the same samples in the same order. `at_chance` is the accuracy of an answer that knows nothing.
 
     >>> Recorded([{"score": 1.0, "dialect": "en_us"}], score="score", name="answers")
     Recorded('answers', 1 samples)
     """
 
-    score: str | Mapping[str, str] = "score"
+    score: str | Mapping[str, str] | None = None
     _: KW_ONLY
+    response: str | None = None
+    target: str | None = None
+    scorer: Scorer | Mapping[str, Scorer] = scorers.exact_match
     model: str | None = None
+    read: data.Reader | None = None
+    missing: Policy | Mapping[Any, Policy] = "error"
+    key: str | Sequence[str] = ()
     at_chance: float | None = None
     range: tuple[float, float] | None = None
 
@@ -42,91 +58,193 @@ class Recorded(Task):
         if self.at_chance is not None and not 0 < self.at_chance < 1:
             msg = f"{self!r}: at_chance is a share of right answers, such as 0.25, not {self.at_chance!r}"
             raise BadData(msg)
-        given = self.score if isinstance(self.score, Mapping) else {self.score: self.score}
+        score = self.score if self.score is not None or self.response is not None else "score"
+        given = score if isinstance(score, Mapping) else {} if score is None else {score: score}
         object.__setattr__(self, "score", tuple(given.items()))
+        object.__setattr__(self, "scorer", named_scorers(self.scorer) if self.response is not None else ())
+        object.__setattr__(self, "key", (self.key,) if isinstance(self.key, str) else tuple(self.key))
+        policies = self.missing if isinstance(self.missing, Mapping) else {None: self.missing}
+        object.__setattr__(self, "missing", tuple(policies.items()))
+        if wrong := [policy for policy in policies.values() if policy not in get_args(Policy)]:
+            msg = f"{self!r}: missing= is 'error', 'drop' or 'zero', or {{sentinel: one of these}}, not {wrong[0]!r}"
+            raise BadData(msg)
+
+    @classmethod
+    def lm_eval(cls, folder: str, metric: str = "acc", *, task: str = "{task}", **given: Any) -> Recorded:
+        """What lm-eval logged of its samples, with `--output_path=FOLDER --log_samples`.
+
+        The folder in it that is a model's is the recorded model's name. `metric` is one that lm-eval computed, and
+        `task` the one to read, all of them by default; its name and every field of its documents are columns.
+        Answers can be scored again: `response="response", target="target", scorer=…`.
+        """
+        path = f"{folder}/{{model}}/samples_{task}_{{date}}.jsonl"
+        own = {"name": task.strip("{}"), "read": lm_eval.samples, "key": ("task", "doc_id", "filter")}
+        own |= {} if "response" in given else {"score": metric}
+        made: Recorded = cls(path, **{**own, **({} if "{task}" in task else {"key": ("doc_id", "filter")}), **given})
+        return made
 
     @property
     def scored_columns(self) -> tuple[str, ...]:
-        """The columns of the scores."""
-        return tuple(column for _, column in self.columns)
+        """The columns of the scores, answers and targets."""
+        return tuple(filter(None, (*(column for _, column in self.columns), self.response, self.target)))
+
+    @property
+    def text_columns(self) -> tuple[str, ...]:
+        """The answer and the target."""
+        return tuple(filter(None, (self.response, self.target)))
+
+    @property
+    def lacks_target(self) -> bool:
+        """Whether a scorer of ours has no target to compare answers with."""
+        return self.target is None and any(scorers.needs_target(scorer) for _, scorer in self._scorers)
 
     def chance(self, samples: Samples) -> float | None:  # noqa: ARG002 - tasks differ
-        """What the recording says it is."""
-        return self.at_chance
+        """What the recording says it is; an answer that knows nothing is else right once in twenty times."""
+        return self.at_chance or (0.05 if self.response is not None and self.target is not None else None)
 
     @property
     def score_names(self) -> tuple[str, ...]:
-        """The names of the recorded scores, in their order."""
-        return tuple(name for name, _ in self.columns)
+        """The names of the scores of raw answers, then those of the recorded ones, in their order."""
+        return tuple(name for name, _ in (*self._scorers, *self.columns))
 
     @property
     def columns(self) -> tuple[tuple[str, str], ...]:
-        """The names of the scores, each with the column that holds it."""
+        """The names of the recorded scores, each with the column that holds it."""
         return self.score  # type: ignore[return-value]  # made a tuple when the task was
 
-    def has(self, model: str, root: Path | None = None) -> bool:
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The columns that tell a sample from the others."""
+        return self.key  # type: ignore[return-value]  # made a tuple when the task was
+
+    @property
+    def _scorers(self) -> tuple[tuple[str, Scorer], ...]:
+        return self.scorer  # type: ignore[return-value]  # made a tuple when the task was
+
+    @property
+    def _policies(self) -> tuple[tuple[Any, Policy], ...]:
+        return self.missing  # type: ignore[return-value]  # made a tuple when the task was
+
+    def has(self, model: str, places: data.Places = data.HERE) -> bool:
         """Whether there is a recording of this model."""
-        if not data.lies(self.data, root, {"model": model}):
+        if not data.lies(self.data, places.of(model)):
             # a file that lies nowhere under any name is an error, which reading it says
             return not (isinstance(self.data, data.Files) and "{model}" in self.data.pattern)
         if self.model is None:
             return True
-        return (
-            model
-            in data.column(self.read(root, {"model": model}).frame, self.model, repr(self)).cast(pl.String).to_list()
-        )
+        held = data.column(self.load(places.of(model)).frame, self.model, repr(self))
+        return model in held.cast(pl.String).to_list()
 
-    def recorded(self, model: str, root: Path | None = None) -> Samples:
-        """The samples of one recorded model."""
-        samples = self.read(root, {"model": model})
-        if self.model is None:
-            return samples
-        models = data.column(samples.frame, self.model, repr(self)).cast(pl.String)
-        mine = (models == model).fill_null(value=False)
-        if not mine.any():
-            msg = (
-                f"{self!r} has no recording of {model!r} in {self.model!r}; it has "
-                f"{', '.join(sorted(set(models.drop_nulls())))}"
-            )
-            raise BadData(msg)
-        return samples.take(np.flatnonzero(mine.to_numpy()))
+    def recorded(self, model: str, places: data.Places = data.HERE) -> Samples:
+        """The samples of one recorded model, without the rows that are to be dropped."""
+        samples = self.load(places.of(model))
+        if self.model is not None:
+            samples = samples.take(np.flatnonzero(self._mine(samples, model)))
+        self._check_key(samples.frame)
+        return self._without_dropped(samples)
 
     def requests(self, samples: Samples) -> list[tuple[Request, ...]]:
         """Nothing: the answers are recorded."""
         return [()] * len(samples)
 
     def outcomes(self, samples: Samples, responses: Sequence[Sequence[Response | None]] = ()) -> Outcomes:  # noqa: ARG002
-        """The recorded scores as they stand. Raises `BadData` for a score that is missing or no number."""
+        """The recorded scores as they stand, and answers scored. Raises `BadData` for a score that is no number."""
+        status = np.full(len(samples), "ok", dtype=object)
+        for _, column in self.columns:
+            status[self._stands_for(samples.frame, column, "zero")] = "empty"
         scores = {name: self._values(samples.frame, column) for name, column in self.columns}
+        said: list[str | None] = [None] * len(samples)
+        if self.response is not None:
+            said = [*data.column(samples.frame, self.response, repr(self)).cast(pl.String).fill_null("")]
+            answered, status = self._scored(samples, said)
+            scores = {**answered, **scores}
+        targets = [None] * len(samples) if self.target is None else samples.frame[self.target].to_list()
         return Outcomes(
             samples,
             scores,
-            np.full(len(samples), "ok", dtype=object),
-            responses=[None] * len(samples),
+            status,
+            responses=said,
             prompts=[None] * len(samples),
-            targets=[None] * len(samples),
+            targets=[*map(shown_target, targets)],
             ranges=self.ranges(samples),
         )
 
     def ranges(self, samples: Samples) -> Mapping[str, tuple[float, float]]:
         """As declared; else [0, 1] where all values lie in it, and none where they do not."""
-        return {name: self.range or natural_range(self._values(samples.frame, column)) for name, column in self.columns}
+        recorded = {
+            name: self.range or natural_range(self._values(samples.frame, column)) for name, column in self.columns
+        }
+        return {**{name: (0.0, 1.0) for name, _ in self._scorers}, **recorded}
 
-    def _values(self, frame: pl.DataFrame, name: str) -> np.ndarray:
-        values = data.column(frame, name, repr(self))
-        if not values.dtype.is_numeric() and values.dtype != pl.Boolean:
-            msg = f"{self!r}: score={name!r} should be a column of numbers; it holds {values.dtype}: {values[0]!r:.60}"
-            raise BadData(msg)
-        numbers = values.cast(pl.Float64)
-        lacking = (numbers.is_null() | numbers.is_nan()).fill_null(value=True)
-        if lacking.any():
-            row = int(lacking.arg_max() or 0)
+    def _keyed(self, rows: data.Rows) -> Samples:
+        samples = super()._keyed(rows)
+        if not self.keys or self.cluster or self.pair:
+            return samples
+        for name in self.keys:
+            data.column(rows.frame, name, f"{self!r} is told apart by {name!r}, but it")
+        # the same sample is the same cluster in every model's recording
+        return replace(samples, cluster=np.array([*map(str, rows.frame.select(self.keys).iter_rows())], dtype=object))
+
+    def _source(self) -> data.Files | data.Frame:
+        return data.source_of(self.data, callers_folder(), self.read)
+
+    def _mine(self, samples: Samples, model: str) -> np.ndarray:
+        assert self.model is not None
+        models = data.column(samples.frame, self.model, repr(self)).cast(pl.String)
+        mine: np.ndarray = (models == model).fill_null(value=False).to_numpy()
+        if not mine.any():
             msg = (
-                f"{self!r}: {int(lacking.sum())} of {frame.height} scores in {name!r} are missing, the "
-                f"first in row {row + 1}"
+                f"{self!r} has no recording of {model!r} in {self.model!r}; it has "
+                f"{', '.join(sorted(set(models.drop_nulls())))}"
             )
             raise BadData(msg)
-        found = numbers.to_numpy()
+        return mine
+
+    def _check_key(self, frame: pl.DataFrame) -> None:
+        if not self.keys:
+            return
+        for name in self.keys:
+            data.column(frame, name, f"{self!r} is told apart by {name!r}, but it")
+        twice = frame.group_by(self.keys, maintain_order=True).len().filter(pl.col("len") > 1)
+        if twice.height:
+            *held, count = twice.row(0)
+            named = ", ".join(f"{name}={value!r}" for name, value in zip(self.keys, held, strict=True))
+            msg = f"{self!r}: {count} rows have {named}; key= names the columns that tell one sample from the others"
+            raise BadData(msg)
+
+    def _without_dropped(self, samples: Samples) -> Samples:
+        kept, dropped = np.ones(len(samples), dtype=bool), []
+        for _, column in self.columns:
+            gone = self._stands_for(samples.frame, column, "drop") & kept
+            if gone.any():
+                dropped.append(Dropped(f"{column} is missing", samples.frame.filter(pl.Series(gone))))
+                kept &= ~gone
+        if not dropped:
+            return samples
+        if not kept.any():
+            msg = f"{self!r}: every one of its {len(samples)} rows is dropped, since {dropped[0].reason}"
+            raise BadData(msg)
+        return replace(samples.take(np.flatnonzero(kept)), dropped=tuple(dropped))
+
+    def _stands_for(self, frame: pl.DataFrame, name: str, wanted: Policy) -> np.ndarray:
+        """Which values of a column stand for a missing one that this is to be done with."""
+        numbers = self._numbers(frame, name)
+        held = np.zeros(len(numbers), dtype=bool)
+        for sentinel, policy in self._policies:
+            if policy == wanted:
+                held |= np.isnan(numbers) if sentinel is None else numbers == sentinel
+        return held
+
+    def _values(self, frame: pl.DataFrame, name: str) -> np.ndarray:
+        found = np.where(self._stands_for(frame, name, "zero"), 0.0, self._numbers(frame, name))
+        lacking = np.isnan(found) | self._stands_for(frame, name, "error")
+        if lacking.any():
+            row = int(lacking.argmax())
+            msg = (
+                f"{self!r}: {int(lacking.sum())} of {frame.height} scores in {name!r} are missing, the "
+                f"first in row {row + 1}; say what becomes of them: missing='drop' or 'zero'"
+            )
+            raise BadData(msg)
         low, high = self.range or (-np.inf, np.inf)
         if found.min() < low or found.max() > high:
             msg = (
@@ -134,6 +252,25 @@ class Recorded(Task):
             )
             raise BadData(msg)
         return found
+
+    def _numbers(self, frame: pl.DataFrame, name: str) -> np.ndarray:
+        """A column as numbers, NaN where it holds none."""
+        values = data.column(frame, name, repr(self))
+        if not values.dtype.is_numeric() and values.dtype not in {pl.Boolean, pl.Null}:
+            msg = f"{self!r}: score={name!r} should be a column of numbers; it holds {values.dtype}: {values[0]!r:.60}"
+            raise BadData(msg)
+        return values.cast(pl.Float64).fill_null(np.nan).to_numpy()
+
+    def _scored(self, samples: Samples, said: Sequence[str | None]) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """The scores of raw answers by name, and their statuses."""
+        targets = [None] * len(samples) if self.target is None else samples.frame[self.target].to_list()
+        scored = [
+            [scorers.score(scorer, text or "", target, row) for _, scorer in self._scorers]
+            for text, target, row in zip(said, targets, samples.rows, strict=True)
+        ]
+        values = np.array([[score.value for score in scores] for scores in scored], dtype=float)
+        status = [next((score.status for score in scores if score.status != "ok"), "ok") for scores in scored]
+        return {name: values[:, at] for at, (name, _) in enumerate(self._scorers)}, np.array(status, dtype=object)
 
 
 def natural_range(values: np.ndarray) -> tuple[float, float]:

@@ -6,7 +6,7 @@ import keyword
 import string
 import sys
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -16,8 +16,8 @@ import polars as pl
 
 from fairprobe import data
 from fairprobe.errors import BadData
-from fairprobe.requests import DoesNotFit, Failed, Format, Message, Prompt, Request, Response, Unfinished
-from fairprobe.scorers import UNSCORED
+from fairprobe.requests import Answer, DoesNotFit, Failed, Format, Message, Prompt, Request, Response, Unfinished
+from fairprobe.scorers import UNSCORED, Scorer, name_of
 
 Row = Mapping[str, Any]
 Made = TypeVar("Made")
@@ -25,10 +25,19 @@ Prompter = str | Callable[[Row], str | Sequence[Mapping[str, str] | Message]]
 
 
 @dataclass(frozen=True, eq=False)
+class Dropped:
+    """Rows that are no samples, and why: they are counted by group and shown, never silently gone."""
+
+    reason: str
+    frame: pl.DataFrame
+
+
+@dataclass(frozen=True, eq=False)
 class Samples:
     """A task's rows in their order, with the keys that tie them together.
 
     `pair` and `cluster` are arrays of n keys (`pair` may be None); `weight` is an array of n numbers or None.
+    `whole` holds all of the task's samples where these are a part; `illustrative` rows only show how a suite runs.
     """
 
     frame: pl.DataFrame
@@ -36,6 +45,9 @@ class Samples:
     pair: np.ndarray | None = None
     weight: np.ndarray | None = None
     sources: tuple[data.Source, ...] = ()
+    dropped: tuple[Dropped, ...] = ()
+    whole: Samples | None = None
+    illustrative: bool = False
 
     def __len__(self) -> int:
         return self.frame.height
@@ -58,12 +70,13 @@ class Samples:
 
     def take(self, index: np.ndarray) -> Samples:
         """These samples alone, in this order."""
-        return Samples(
-            self.frame[index],
-            self.cluster[index],
-            None if self.pair is None else self.pair[index],
-            None if self.weight is None else self.weight[index],
-            self.sources,
+        return replace(
+            self,
+            frame=self.frame[index],
+            cluster=self.cluster[index],
+            pair=None if self.pair is None else self.pair[index],
+            weight=None if self.weight is None else self.weight[index],
+            whole=self.whole or self,
         )
 
 
@@ -72,7 +85,7 @@ class Outcomes:
     """A row per sample: its scores by name (NaN where there is none), its status, and what was said.
 
     `ranges` holds the lowest and highest value that each score can have, infinite where it is unbounded; `noise` the
-    variance of each score that is an average of several drawn answers.
+    variance of each score that is an average of several drawn answers; `tokens` how many the prompt and the answer are.
     """
 
     samples: Samples
@@ -83,6 +96,7 @@ class Outcomes:
     targets: Sequence[str | None] = ()
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     noise: Mapping[str, np.ndarray] = field(default_factory=dict)
+    tokens: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @cached_property
     def answered(self) -> np.ndarray:
@@ -93,15 +107,29 @@ class Outcomes:
         """The range of a score; [0, 1] unless something else was declared."""
         return self.ranges.get(score, (0.0, 1.0))
 
+    def take(self, index: np.ndarray) -> Outcomes:
+        """The outcomes of these samples alone, in this order."""
+        return replace(
+            self,
+            samples=self.samples.take(index),
+            status=self.status[index],
+            scores={name: values[index] for name, values in self.scores.items()},
+            noise={name: values[index] for name, values in self.noise.items()},
+            tokens={name: values[index] for name, values in self.tokens.items()},
+            responses=[self.responses[place] for place in index] if self.responses else (),
+            prompts=[self.prompts[place] for place in index] if self.prompts else (),
+            targets=[self.targets[place] for place in index] if self.targets else (),
+        )
+
 
 @dataclass(frozen=True, repr=False)
 class Task:
     """Samples under a name, and the columns that pair, cluster and weigh them.
 
-    `data` is a path, glob or URL (JSON Lines, CSV, Parquet) or a dataframe; a relative path is looked up beside
-    the module that builds the task. `pair` names the column whose value says that two samples are the same
-    question put to two groups; `cluster` the unit that is independent of the others (default: the pair, else the
-    sample); `weight` a column of non-negative numbers.
+    `data` is a path, glob or URL (JSON Lines, JSON, CSV, TSV, Parquet), a `Dataset` or a dataframe; a relative path is
+    looked up under the run's root of data, then beside the module that builds the task. `pair` names the column whose
+    value says that two samples are the same question put to two groups; `cluster` the unit that is independent of the
+    others (default: the pair, else the sample); `weight` a column of non-negative numbers.
     """
 
     data: Any
@@ -115,7 +143,7 @@ class Task:
     """Whether the task puts requests to a checkpoint; recorded tasks do not."""
 
     def __post_init__(self) -> None:
-        source = data.source_of(self.data, _callers_folder())
+        source = self._source()
         object.__setattr__(self, "data", source)
         if not self.name and isinstance(source, data.Frame):
             msg = (
@@ -123,7 +151,7 @@ class Task:
                 "name='clues', …)"
             )
             raise BadData(msg)
-        object.__setattr__(self, "name", self.name or source.stem())  # type: ignore[union-attr]  # frames are named
+        object.__setattr__(self, "name", self.name or source.stem())
         if not self.name.isidentifier() or keyword.iskeyword(self.name):
             msg = (
                 f"name={self.name!r}: a task's name is used in expressions, so it is a word of letters, "
@@ -151,14 +179,18 @@ class Task:
         return ()
 
     @property
+    def text_columns(self) -> tuple[str, ...]:
+        """Columns that are read as they are written, numbers among them."""
+        return ()
+
+    @property
     def score_names(self) -> tuple[str, ...]:
         """The names of the scores that its outcomes hold; the first is what `accuracy` reads."""
         raise NotImplementedError
 
-    def read(self, root: Path | None = None, known: Mapping[str, str] | None = None) -> Samples:
+    def load(self, places: data.Places = data.HERE) -> Samples:
         """The samples. Raises `BadData` or `UnknownGroup` for what does not fit the task."""
-        rows = data.read(self.data, root, known)
-        samples = self._keyed(rows)
+        samples = self._keyed(data.read(self.data, places, self.text_columns))
         self.check(samples)
         return samples
 
@@ -190,7 +222,10 @@ class Task:
             cluster = pair
         else:
             cluster = np.array([f"{self.name}:{index}" for index in range(frame.height)], dtype=object)
-        return Samples(frame, cluster, pair, self._weights(frame), rows.sources)
+        return Samples(frame, cluster, pair, self._weights(frame), rows.sources, illustrative=rows.illustrative)
+
+    def _source(self) -> data.Files | data.Frame:
+        return data.source_of(self.data, callers_folder())
 
     def _keys(self, frame: pl.DataFrame, name: str) -> np.ndarray:
         values = data.column(frame, name, repr(self))
@@ -285,6 +320,25 @@ class Asking(Task):
             raise BadData(msg) from error
 
 
+def spent(responses: Sequence[Sequence[Response | None]]) -> Mapping[str, np.ndarray]:
+    """How many tokens each sample's prompt and answer are, on average over its answers; NaN where none came."""
+    counted = [
+        [(answer.prompt_tokens, _answer_tokens(answer)) for answer in answers if isinstance(answer, Answer)]
+        for answers in responses
+    ]
+    means = np.array([np.mean(each, axis=0) if each else (np.nan, np.nan) for each in counted]).reshape(-1, 2)
+    return {"prompt": means[:, 0], "answer": means[:, 1]}
+
+
+def _answer_tokens(answer: Answer) -> float:
+    return float(answer.output_tokens if hasattr(answer, "output_tokens") else sum(getattr(answer, "tokens", ())))
+
+
+def named_scorers(scorer: Scorer | Mapping[str, Scorer]) -> tuple[tuple[str, Scorer], ...]:
+    """Scorers with the names that their values are read by."""
+    return tuple(scorer.items()) if isinstance(scorer, Mapping) else ((name_of(scorer), scorer),)
+
+
 def unanswered(response: Response | None) -> str | None:
     """The status of a sample that brought no answer, or None."""
     if response is None:
@@ -295,11 +349,18 @@ def unanswered(response: Response | None) -> str | None:
     return "truncated" if isinstance(response, (DoesNotFit, Unfinished)) else None
 
 
+def shown_target(target: Any) -> str | None:
+    """A target as the report shows it: several references in one line."""
+    if isinstance(target, (list, tuple)):
+        return " | ".join(map(str, target))
+    return None if target is None else str(target)
+
+
 def _message(given: Mapping[str, str] | Message) -> Message:
     return (given["role"], given["content"]) if isinstance(given, Mapping) else (given[0], given[1])
 
 
-def _callers_folder() -> Path:
+def callers_folder() -> Path:
     """The folder of the first module on the stack that is not ours: relative data lies beside it."""
     frame = sys._getframe(1)
     while frame.f_back and str(frame.f_globals.get("__name__", "")).partition(".")[0] == "fairprobe":
