@@ -6,7 +6,7 @@ RUN := $(BIN)/python
 PEER := .venv-lmeval
 VLLM := .venv-vllm
 
-.PHONY: demo test test-slow test-vllm test-gpu lint bench calibrate calibrate-full chaos browser clean help
+.PHONY: demo test test-slow test-vllm test-gpu lint bench calibrate calibrate-full chaos browser founding-paper clean help
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -88,6 +88,10 @@ calibrate-full: $(VENV)/.bench ## the same over the whole grid; hours
 chaos: $(VENV)/.test $(VLLM)/.made ## kill runs of every engine twenty times, tear writes, fill disks
 	$(RUN) -m pytest -m "not slow and not browser" tests/test_store.py tests/plugin/test_plugin_asking.py
 	FAIRPROBE_KILLS=20 VLLM_CPU_KVCACHE_SPACE=1 $(VLLM)/bin/python -m pytest tests/test_chaos.py
+
+DATA ?= ../shared/data/unintended-impacts
+founding-paper: $(VENV)/.test ## judge what the founding paper recorded, in DATA, and write docs/founding-paper.md
+	$(RUN) examples/founding_paper.py $(abspath $(DATA))
 
 clean: ## remove what was made
 	rm -rf $(VENV) $(VLLM) $(PEER) .fairprobe build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

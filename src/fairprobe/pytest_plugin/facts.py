@@ -104,7 +104,7 @@ def _checkpoint(run: Run, role: Role) -> dict[str, Any] | None:
 
 def _data(run: Run, root: Path) -> Iterator[dict[str, Any]]:
     for task, source in run.session.sources:
-        known = {"sha256": source.sha256, "rows": source.rows, "revision": None, "licence": None}
+        known = {"sha256": source.sha256, "rows": source.rows, "revision": source.revision, "licence": source.licence}
         yield {"task": task.name, "path": relative(Path(source.path), root), **known}
 
 
