@@ -16,6 +16,8 @@ from fairprobe.errors import BadData, UnknownGroup
 from fairprobe.requests import Choose, Prompt
 from fairprobe.tasks.generation import Generation
 from fairprobe.tasks.likelihood import Likelihood
+from fairprobe.tasks.multiple_choice import MultipleChoice
+from fairprobe.tasks.reward import Reward
 from fairprobe.tasks.shots import Example, Shots, chosen, preceded, settled
 
 ANIMALS = ("otter", "owl", "seal", "hare", "moth", "toad")
@@ -223,15 +225,47 @@ def test_an_answer_is_the_target_or_the_first_of_several():
     assert riddles()._answered(RIDDLES[0], 1) == "otter"
     assert riddles()._answered({**RIDDLES[0], "word": ["owl", "barn owl"]}, 1) == "owl"
     assert riddles()._answered({**RIDDLES[0], "word": 7}, 1) == "7"
-    lines = Likelihood(RIDDLES, text="clue", name="lines")
-    assert lines._answered(RIDDLES[0], 1) == "Which animal is number 0?"
-    assert lines._question(RIDDLES[0], 1) == ("", "Which animal is number 0?")
 
 
 @pytest.mark.parametrize("word", [None, []])
 def test_a_row_without_a_target_is_no_example(word):
     assert refusal(riddles()._answered, {**RIDDLES[0], "word": word}, 4) == (
         "Generation('riddles', 12 samples): row 4 has no target to stand as an example's answer; name one with target="
+    )
+
+
+def test_a_task_puts_its_examples_before_each_question():
+    rows = [{"q": f"What is {n}?", "a": f"number {n}", "b": f"no {n}", "lang": lang} for lang in "xy" for n in range(4)]
+    written = Generation(rows, "{lang}: {q}", target="a", name="written", shots=Shots(1, by="lang"))
+    for row, prompt in zip(rows, written.prompts(written.load()), strict=True):
+        example, _, question = prompt.content.partition("\n\n")
+        assert question == f"{row['lang']}: {row['q']}"
+        assert example.startswith(f"{row['lang']}: What is ")
+        assert not example.endswith(row["a"]), "never the sample itself"
+    letters = MultipleChoice(rows, "{lang}: {q}", options=["a", "b"], answer="a", name="letters", shots=2)
+    assert letters.prompts(letters.load())[0].content.count("Answer: A\n\n") == 2
+    texts = MultipleChoice(rows, "{lang}: {q}", options=["a", "b"], answer="a", scoring="text", name="texts", shots=1)
+    assert "? number " in texts.prompts(texts.load())[0].content
+    lines = Likelihood(rows, text="q", name="lines", shots=1)
+    assert lines.prompts(lines.load())[0].content.startswith("What is ")
+
+
+def test_examples_do_not_depend_on_a_limit():
+    task = riddles(shots=2)
+    whole = task.load()
+    assert task.prompts(whole.take(np.array([3, 7]))) == [task.prompts(whole)[place] for place in (3, 7)]
+
+
+def test_examples_of_another_file_are_drawn_from_it(tmp_path):
+    (tmp_path / "train.jsonl").write_text('{"clue": "It barks.", "word": "dog"}\n')
+    task = riddles(shots=Shots(1, data=str(tmp_path / "train.jsonl")))
+    assert {prompt.content.partition("\n\n")[0] for prompt in task.prompts(task.load())} == {"It barks. dog"}
+
+
+def test_a_task_without_right_answers_has_no_examples():
+    task = Reward([{"q": "?", "response": "!"}], "{q}", name="rated", shots=1)
+    assert refusal(lambda: task.prompts(task.load())) == (
+        "Reward('rated', 1 samples) has no right answers to stand in examples; leave shots at 0"
     )
 
 

@@ -7,10 +7,11 @@ from fairprobe.tasks.options import OPTION_MASS
 from fairprobe.tasks.ranks import ranked
 from fairprobe.tasks.recorded import Recorded
 from fairprobe.tasks.reward import Reward
+from fairprobe.tasks.shots import Shots
 from fairprobe.tasks.survey import Survey
 from fairprobe.tasks.task import Asking, Dropped, Outcomes, Samples, Task
 
 __all__ = [
     "OPTION_MASS", "Asking", "Dropped", "Generation", "Likelihood", "MultipleChoice", "Outcomes", "Recorded", "Reward",
-    "Samples", "Survey", "Task", "ranked",
+    "Samples", "Shots", "Survey", "Task", "ranked",
 ]  # fmt: skip

@@ -122,6 +122,9 @@ class Generation(Asking):
     def _target(self, row: Row) -> Any:
         return row[self.target] if self.target is not None else None
 
+    def _answers(self, samples: Samples) -> Sequence[str]:
+        return [self._answered(row, number) for number, row in enumerate(samples.rows, start=1)]
+
     def _answered(self, row: Row, number: int) -> str:
         """What a row's answer is where it stands as an example."""
         target = self._target(row)

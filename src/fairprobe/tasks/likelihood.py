@@ -11,7 +11,7 @@ from fairprobe import data
 from fairprobe.errors import BadData
 from fairprobe.requests import Choose, Chosen, Request, Response
 from fairprobe.scorers import Status
-from fairprobe.tasks.task import Asking, Outcomes, Row, Samples, unanswered
+from fairprobe.tasks.task import Asking, Outcomes, Samples, unanswered
 
 NOTHING = (np.nan,) * 4
 
@@ -87,12 +87,12 @@ class Likelihood(Asking):
     def _texts(self, samples: Samples) -> list[str]:
         return [str(text) for text in samples.frame[self.text].to_list()]
 
-    def _answered(self, row: Row, number: int) -> str:  # noqa: ARG002 - tasks differ
-        return str(row[self.text])
+    def _answers(self, samples: Samples) -> Sequence[str]:
+        return [str(text) for text in samples.frame[self.text]]
 
-    def _question(self, row: Row, number: int) -> Hashable:
+    def _questions(self, samples: Samples) -> Sequence[Hashable]:
         # one prompt may stand before every text, so it does not say alone what is asked
-        return self._content(row, number), self._answered(row, number)
+        return list(zip(self._contents(samples), self._answers(samples), strict=True))
 
 
 def _weighed(response: Response | None, text: str) -> tuple[tuple[float, ...], Status]:

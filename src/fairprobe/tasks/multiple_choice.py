@@ -93,6 +93,12 @@ class MultipleChoice(Choosing):
         """One over the number of options, averaged over the samples."""
         return float(np.mean([1 / len(texts) for texts in self._options(samples)]))
 
+    def _answers(self, samples: Samples) -> Sequence[str]:
+        options, me = self._options(samples), repr(self)
+        right = [_index(answer, texts, me) for answer, texts in zip(samples.frame[self.answer], options, strict=True)]
+        told = map(self._labels, options) if self._lists_letters else options
+        return [texts[index] for texts, index in zip(told, right, strict=True)]
+
     def _check_pairs(self, samples: Samples, options: Sequence[Sequence[str]]) -> None:
         counts: dict[Any, int] = {}
         for number, (key, texts) in enumerate(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
@@ -13,7 +13,8 @@ import polars as pl
 from fairprobe import data
 from fairprobe.errors import BadData
 from fairprobe.requests import Choose, Chosen, Prompt, Request, Response
-from fairprobe.tasks.task import Asking, Samples
+from fairprobe.tasks.shots import Content
+from fairprobe.tasks.task import Asking, Row, Samples
 
 LETTERS = string.ascii_uppercase
 OPTION_MASS = "option_mass"
@@ -72,17 +73,21 @@ class Choosing(Asking):
     def _fields(self) -> Sequence[str]:
         return [name for name in self._words if not (self._lists_letters and name == "options")]
 
-    def _prompts(self, samples: Samples) -> Iterator[Prompt]:
+    def _contents(self, samples: Samples) -> list[Content]:
         # with lettered options where letters are asked for
         if not self._lists_letters:
-            yield from super()._prompts(samples)
-            return
-        placed = "options" in self._words
-        for number, (row, texts) in enumerate(zip(samples.rows, self._options(samples), strict=True), start=1):
-            listed = self._listed(texts)
-            content = self._content({**row, "options": listed} if placed else row, number)
-            text = content if placed else f"{content}\n{listed}\nAnswer:"
-            yield Prompt(text, self.system, self.prefix, self.format)
+            return super()._contents(samples)
+        asked = enumerate(zip(samples.rows, self._options(samples), strict=True), start=1)
+        return [self._lettered(row, self._listed(texts), number) for number, (row, texts) in asked]
+
+    def _lettered(self, row: Row, listed: str, number: int) -> Content:
+        if "options" in self._words:
+            return self._content({**row, "options": listed}, number)
+        return f"{self._content(row, number)}\n{listed}\nAnswer:"
+
+    def _questions(self, samples: Samples) -> Sequence[Hashable]:
+        # where options are not listed, one question may have several sets of them
+        return list(zip(self._contents(samples), map(tuple, self._options(samples)), strict=True))
 
     def _listed(self, texts: Sequence[str]) -> str:
         mark = "." if self.letters == "{}" else ""

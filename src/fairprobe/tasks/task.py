@@ -18,6 +18,7 @@ from fairprobe import data
 from fairprobe.errors import BadData
 from fairprobe.requests import Answer, DoesNotFit, Failed, Format, Message, Prompt, Request, Response, Unfinished
 from fairprobe.scorers import UNSCORED, Scorer, name_of
+from fairprobe.tasks.shots import Content, Example, Shots, chosen, preceded, settled
 
 Row = Mapping[str, Any]
 Made = TypeVar("Made")
@@ -37,7 +38,8 @@ class Samples:
     """A task's rows in their order, with the keys that tie them together.
 
     `pair` and `cluster` are arrays of n keys (`pair` may be None); `weight` is an array of n numbers or None.
-    `whole` holds all of the task's samples where these are a part; `illustrative` rows only show how a suite runs.
+    `whole` holds all of the task's samples where these are a part; `pool` other ones to draw examples from;
+    `illustrative` rows only show how a suite runs.
     """
 
     frame: pl.DataFrame
@@ -47,6 +49,7 @@ class Samples:
     sources: tuple[data.Source, ...] = ()
     dropped: tuple[Dropped, ...] = ()
     whole: Samples | None = None
+    pool: Samples | None = None
     illustrative: bool = False
 
     def __len__(self) -> int:
@@ -251,7 +254,8 @@ class Asking(Task):
     """A task that puts prompts to a checkpoint.
 
     `prompt` is a format string over the columns, or a function of a row to a text or chat messages. `system` is a
-    system message, `prefix` the beginning of the answer, `format` whether to use the chat template.
+    system message, `prefix` the beginning of the answer, `format` whether to use the chat template. `shots` examples
+    stand before each question, never the sample itself, its pair or its cluster: a number, or `Shots(5, by="dialect")`.
     """
 
     prompt: Prompter = ""
@@ -259,12 +263,24 @@ class Asking(Task):
     system: str | None = None
     prefix: str = ""
     format: Format = "auto"
+    shots: int | Shots = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        object.__setattr__(self, "shots", settled(self.shots, callers_folder()))
         if self.format not in {"auto", "chat", "plain"}:
             msg = f"{self!r}: format is 'auto', 'chat' or 'plain', not {self.format!r}"
             raise BadData(msg)
+
+    def load(self, places: data.Places = data.HERE) -> Samples:
+        """The samples, with those that examples are drawn from where these lie elsewhere."""
+        samples = super().load(places)
+        if self._shots.data is None:
+            return samples
+        rows = data.read(self._shots.data, places, self.text_columns)
+        pool = Samples(rows.frame, np.arange(rows.frame.height), sources=rows.sources)
+        self.check(pool)
+        return replace(samples, pool=pool, sources=(*samples.sources, *pool.sources))
 
     def check(self, samples: Samples) -> None:
         """Raise `UnknownGroup` where the prompt names a column that there is not."""
@@ -276,8 +292,37 @@ class Asking(Task):
         return samples.once((self, "prompts"), lambda: list(self._prompts(samples)))
 
     def _prompts(self, samples: Samples) -> Iterator[Prompt]:
-        for number, row in enumerate(samples.rows, start=1):
-            yield Prompt(self._content(row, number), self.system, self.prefix, self.format)
+        for content, examples in zip(self._contents(samples), self._examples(samples), strict=True):
+            yield Prompt(preceded(content, examples), self.system, self.prefix, self.format)
+
+    def _contents(self, samples: Samples) -> list[Content]:
+        """The question of every sample, without what stands before it."""
+        return [self._content(row, number) for number, row in enumerate(samples.rows, start=1)]
+
+    def _questions(self, samples: Samples) -> Sequence[Hashable]:
+        """What tells that two samples ask the same."""
+        return self._contents(samples)
+
+    def _answers(self, samples: Samples) -> Sequence[str]:  # noqa: ARG002 - tasks differ
+        """What each sample's answer is where it stands as an example."""
+        msg = f"{self!r} has no right answers to stand in examples; leave shots at 0"
+        raise BadData(msg)
+
+    def _examples(self, samples: Samples) -> Sequence[Sequence[Example]]:
+        """The examples that stand before each question."""
+        if not self._shots.count:
+            return [()] * len(samples)
+        pool = samples.pool or samples.whole or samples
+        lead = f"{self.prefix.rstrip()} " if self.prefix else ""
+        held = [
+            Example(content, f"{lead}{answer}")
+            for content, answer in zip(self._contents(pool), self._answers(pool), strict=True)
+        ]
+        return [[held[at] for at in places] for places in chosen(samples, self._shots, pool, self._questions)]
+
+    @property
+    def _shots(self) -> Shots:
+        return self.shots  # type: ignore[return-value]  # settled when the task was made
 
     @property
     def _fields(self) -> Sequence[str]:
@@ -302,7 +347,7 @@ class Asking(Task):
             raise BadData(msg)
         return [name.partition(".")[0].partition("[")[0] for name in names]
 
-    def _content(self, row: Row, number: int) -> str | tuple[Message, ...]:
+    def _content(self, row: Row, number: int) -> Content:
         if callable(self.prompt):
             return self._called(self.prompt, row, number)
         missing = [name for name in self._words if row.get(name) is None]
@@ -311,7 +356,7 @@ class Asking(Task):
             raise BadData(msg)
         return self._called(self.prompt.format_map, row, number)
 
-    def _called(self, prompt: Callable[[Row], Any], row: Row, number: int) -> str | tuple[Message, ...]:
+    def _called(self, prompt: Callable[[Row], Any], row: Row, number: int) -> Content:
         try:
             given = prompt(row)
             return given if isinstance(given, str) else tuple(map(_message, given))
