@@ -13,7 +13,7 @@ import pytest
 pytest.importorskip("torch")
 
 ROOT = Path(__file__).parents[1]
-SUITES = ("dialects", "multilingual", "opinions_from")
+SUITES = ("dialects", "multilingual", "opinions_about", "opinions_from")
 
 
 @pytest.fixture

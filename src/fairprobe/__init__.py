@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     )
     from fairprobe.scorers import Score
     from fairprobe.session import Model, measure
-    from fairprobe.tasks import Generation, Likelihood, MultipleChoice, Recorded, Reward, Shots, Survey, ranked
+    from fairprobe.tasks import Generation, Likelihood, MultipleChoice, Ranking, Recorded, Reward, Shots, Survey, ranked
 
 _HOME = {
     **dict.fromkeys((
@@ -49,7 +49,7 @@ _HOME = {
         "share_below", "similarity", "spearman", "tokens_per_sample", "truncation_rate", "valid_rate", "win_rate",
     ), "metrics"),
     **dict.fromkeys((
-        "Generation", "Likelihood", "MultipleChoice", "Recorded", "Reward", "Shots", "Survey", "ranked",
+        "Generation", "Likelihood", "MultipleChoice", "Ranking", "Recorded", "Reward", "Shots", "Survey", "ranked",
     ), "tasks"),
     "Dataset": "data", "Score": "scorers", "Model": "session", "measure": "session",
     "BadData": "errors", "BadExpectation": "errors", "EngineError": "errors", "FairprobeError": "errors",
@@ -58,10 +58,10 @@ _HOME = {
 
 __all__ = [
     "BadData", "BadExpectation", "Dataset", "EngineError", "FairprobeError", "Generation", "Likelihood", "Model",
-    "MultipleChoice", "NoCheckpoint", "NotShown", "Recorded", "Reward", "Score", "Shots", "StoreError", "Survey",
-    "UnknownGroup", "accuracy", "bits_per_byte", "exact_match", "f1", "kendall", "mean", "mean_rank", "measure",
-    "ranked", "refusal_rate", "reward", "scorers", "share_below", "similarity", "spearman", "tokens_per_sample",
-    "truncation_rate", "valid_rate", "win_rate",
+    "MultipleChoice", "NoCheckpoint", "NotShown", "Ranking", "Recorded", "Reward", "Score", "Shots", "StoreError",
+    "Survey", "UnknownGroup", "accuracy", "bits_per_byte", "exact_match", "f1", "kendall", "mean", "mean_rank",
+    "measure", "ranked", "refusal_rate", "reward", "scorers", "share_below", "similarity", "spearman",
+    "tokens_per_sample", "truncation_rate", "valid_rate", "win_rate",
 ]  # fmt: skip
 
 

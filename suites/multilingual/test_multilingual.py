@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from fairprobe import Dataset, Generation, MultipleChoice, accuracy, f1, scorers, tokens_per_sample, valid_rate
+from fairprobe import Dataset, Generation, MultipleChoice, Shots, accuracy, f1, scorers, tokens_per_sample, valid_rate
 
 
 def with_letters(path: Path) -> pl.DataFrame:
@@ -47,7 +47,8 @@ tydiqa = Generation(
         "tydiqa-goldp/gold/tydiqa-goldp-dev-{language}.json", licence="Apache-2.0", read=questions,
         sample="sample/tydiqa/{language}.json",
     ),
-    name="tydiqa", prompt="{context}\n\n{question}\nAnswer:", target="answers", max_tokens=50,
+    name="tydiqa", prompt="{context}\n\n{question}\nAnswer:", target="answers", cluster="context",
+    shots=Shots(1, by="language"), max_tokens=50,
     scorer=scorers.until("\n\n", scorers.token_f1(normalisation="squad")),
 )  # fmt: skip
 

@@ -4,6 +4,7 @@ from fairprobe.tasks.generation import Generation
 from fairprobe.tasks.likelihood import Likelihood
 from fairprobe.tasks.multiple_choice import MultipleChoice
 from fairprobe.tasks.options import OPTION_MASS
+from fairprobe.tasks.ranking import Ranking
 from fairprobe.tasks.ranks import ranked
 from fairprobe.tasks.recorded import Recorded
 from fairprobe.tasks.reward import Reward
@@ -12,6 +13,6 @@ from fairprobe.tasks.survey import Survey
 from fairprobe.tasks.task import Asking, Dropped, Outcomes, Samples, Task
 
 __all__ = [
-    "OPTION_MASS", "Asking", "Dropped", "Generation", "Likelihood", "MultipleChoice", "Outcomes", "Recorded", "Reward",
-    "Samples", "Shots", "Survey", "Task", "ranked",
+    "OPTION_MASS", "Asking", "Dropped", "Generation", "Likelihood", "MultipleChoice", "Outcomes", "Ranking", "Recorded",
+    "Reward", "Samples", "Shots", "Survey", "Task", "ranked",
 ]  # fmt: skip

@@ -7,6 +7,9 @@ from typing import Literal
 
 import polars as pl
 
+Ties = Literal["average", "min", "max", "dense", "ordinal"]
+"""What rank equal values get."""
+
 
 def ranked(
     frame: pl.DataFrame,
@@ -15,7 +18,7 @@ def ranked(
     within: str | Sequence[str],
     best: Literal["high", "low"] = "high",
     reverse: pl.Expr | None = None,
-    ties: Literal["average", "min", "max", "dense", "ordinal"] = "average",
+    ties: Ties = "average",
 ) -> pl.DataFrame:
     """The frame with a column `rank`: 1 for the best value among the rows of the same question (`within`).
 
