@@ -38,6 +38,8 @@ def test_every_suite_runs_on_samples_of_its_own_and_claims_nothing(run):
     assert {each["outcome"] for each in judged} <= {"pass", "fail", "inconclusive", "invalid"}
     assert all(each["caveats"][-1] == "sample data: no claim" for each in judged)
     assert results["release"]["sentence"] == "This profile makes no claim."
+    cost = next(each for each in judged if each["test"].endswith("test_no_language_costs_much_more"))
+    assert all(group["value"] > 1 for group in cost["groups"]), "tokens are counted of choices as of written answers"
 
 
 def test_public_questions_go_through_a_real_checkpoint(run, shared_data):

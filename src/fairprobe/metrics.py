@@ -17,7 +17,7 @@ import polars as pl
 from fairprobe import data, statistics
 from fairprobe.errors import BadData, BadExpectation, UnknownGroup
 from fairprobe.expressions import Change, Difference, Matched, Measure, Metric, Question, Where
-from fairprobe.standings import Chosen, Statistic, below, correlation, per, wins
+from fairprobe.standings import Selection, Statistic, below, correlation, per, wins
 from fairprobe.statistics import Estimates
 from fairprobe.tasks import Dropped, Outcomes, Recorded, Task
 from fairprobe.tasks.recorded import natural_range
@@ -99,7 +99,7 @@ def mean_rank(task: Task) -> Metric:
     >>> mean_rank(Recorded([{"rank": 1, "country": "Chile"}], score="rank", name="asked")).by("country") < 150
     mean_rank(asked).by('country') < 150.0
     """
-    return _scored("mean_rank", task, "rank")
+    return _scored("mean_rank", task)
 
 
 def win_rate(task: Task, against: str, *, of: str, tie: float = 0.5) -> Metric:
@@ -111,7 +111,7 @@ def win_rate(task: Task, against: str, *, of: str, tie: float = 0.5) -> Metric:
     >>> win_rate(asked, "Chile", of="country").by("country") > 0.1
     win_rate(asked, against='Chile', of='country', tie=0.5).by('country') > 0.1
     """
-    return replace(_scored("win_rate", task, "rank"), options=(("against", against), ("of", of), ("tie", tie)))
+    return replace(_scored("win_rate", task), options=(("against", against), ("of", of), ("tie", tie)))
 
 
 def spearman(task: Task, order: str, *, of: str) -> Metric:
@@ -124,12 +124,12 @@ def spearman(task: Task, order: str, *, of: str) -> Metric:
     >>> spearman(asked, "gallup", of="country") > 0.5
     spearman(asked, order='gallup', of='country') > 0.5
     """
-    return replace(_scored("spearman", task, "rank"), options=(("order", order), ("of", of)))
+    return replace(_scored("spearman", task), options=(("order", order), ("of", of)))
 
 
 def kendall(task: Task, order: str, *, of: str) -> Metric:
     """Kendall's tau-b of candidates' mean ranks with a numeric column `order`, as `spearman`."""
-    return replace(_scored("kendall", task, "rank"), options=(("order", order), ("of", of)))
+    return replace(_scored("kendall", task), options=(("order", order), ("of", of)))
 
 
 def share_below(task: Task, reference: str, *, of: str) -> Metric:
@@ -139,7 +139,7 @@ def share_below(task: Task, reference: str, *, of: str) -> Metric:
     >>> share_below(asked, "Chile", of="country") < 0.9
     share_below(asked, reference='Chile', of='country') < 0.9
     """
-    return replace(_scored("share_below", task, "rank"), options=(("reference", reference), ("of", of)))
+    return replace(_scored("share_below", task), options=(("reference", reference), ("of", of)))
 
 
 def bits_per_byte(task: Task) -> Metric:
@@ -148,7 +148,7 @@ def bits_per_byte(task: Task) -> Metric:
     >>> bits_per_byte(Likelihood([{"said": "It swims."}], text="said", name="lines"))
     bits_per_byte(lines)
     """
-    return _scored("bits_per_byte", task, "loglikelihood")
+    return _scored("bits_per_byte", task)
 
 
 def refusal_rate(task: Task) -> Metric:
@@ -197,9 +197,9 @@ def _measure(function: str, task: object) -> Measure:
     return Measure(function, task)
 
 
-def _scored(function: str, task: object, score: str | None = None) -> Measure:
+def _scored(function: str, task: object) -> Measure:
     """A measure of a score; raises where the task has none of its name."""
-    measure, name = _measure(function, task), score or function
+    measure, name = _measure(function, task), READS.get(function, function)
     if name not in measure.task.score_names:
         msg = (
             f"{measure!r} reads the score {name!r}, and {measure.task!r} has none of that name; it has "
@@ -375,7 +375,7 @@ class Grouped:
             msg = f"no sample of {labelled(self.labels[empty[0]])} in {values.task!r} was answered"
             raise NoEvidence(msg)
         if values.statistic is not None:
-            chosen = Chosen(np.flatnonzero(used), numbers[used], at[used], names)
+            chosen = Selection(np.flatnonzero(used), numbers[used], at[used], names)
             return values.statistic(values.parts[0].outcomes, chosen)
         samples = values.parts[0].outcomes.samples
         # equal prompts are asked once: what varies by the draw is the prompt's answer, and each part's by itself

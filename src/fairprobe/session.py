@@ -37,7 +37,7 @@ from fairprobe.requests import (
     Response,
 )
 from fairprobe.store import Origin, Store
-from fairprobe.tasks import Outcomes, Recorded, Samples, Task
+from fairprobe.tasks import Outcomes, Recorded, Samples, Task, spent
 from fairprobe.verdict import Defaults, Verdict, judge
 
 if TYPE_CHECKING:
@@ -344,7 +344,8 @@ class Session:
     def _outcome(self, task: Task, role: Role) -> Outcomes:
         samples = self.samples(task, role)
         had = self._responses[role]
-        return task.outcomes(samples, [[had.get(each) for each in requests] for requests in self._wanted(task, role)])
+        responses = [[had.get(each) for each in requests] for requests in self._wanted(task, role)]
+        return replace(task.outcomes(samples, responses), tokens=spent(responses) if task.asks else {})
 
     def _wanted(self, task: Task, role: Role) -> list[tuple[Request, ...]]:
         """What is asked about each sample of a task, made once."""

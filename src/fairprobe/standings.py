@@ -16,7 +16,7 @@ from fairprobe.tasks import Outcomes
 
 
 @dataclass(frozen=True, eq=False)
-class Chosen:
+class Selection:
     """The samples that a metric is taken over: their places, their numbers, and the group of each."""
 
     places: np.ndarray
@@ -25,7 +25,7 @@ class Chosen:
     groups: tuple[str, ...]
 
 
-Statistic = Callable[[Outcomes, Chosen], Estimates]
+Statistic = Callable[[Outcomes, Selection], Estimates]
 """How a metric that is no mean of samples is estimated over some of them."""
 
 
@@ -36,7 +36,7 @@ def correlation(of: str, order: str, method: Literal["spearman", "kendall"]) -> 
     without an order are left out.
     """
 
-    def estimates(outcomes: Outcomes, chosen: Chosen) -> Estimates:
+    def estimates(outcomes: Outcomes, chosen: Selection) -> Estimates:
         held = _candidates(outcomes, chosen, of, order).filter(pl.col("order").is_not_null())
         return statistics.rank_correlation(
             held["order"].to_numpy(), held["mean"].to_numpy(), held["group"].to_numpy(), held["candidate"].to_list(),
@@ -49,7 +49,7 @@ def correlation(of: str, order: str, method: Literal["spearman", "kendall"]) -> 
 def below(of: str, reference: str) -> Statistic:
     """The share of the other candidates whose mean rank is worse than the reference's; candidates are what varies."""
 
-    def estimates(outcomes: Outcomes, chosen: Chosen) -> Estimates:
+    def estimates(outcomes: Outcomes, chosen: Selection) -> Estimates:
         held = _candidates(outcomes, chosen, of)
         own = held.filter(pl.col("candidate") == reference).select("group", reference="mean")
         if own.height < len(chosen.groups):
@@ -62,13 +62,13 @@ def below(of: str, reference: str) -> Statistic:
     return estimates
 
 
-def per(denominator: str, high: float = np.inf) -> Statistic:
+def per(denominator: str) -> Statistic:
     """The sum of the numbers over the sum of another score: bits per byte."""
 
-    def estimates(outcomes: Outcomes, chosen: Chosen) -> Estimates:
+    def estimates(outcomes: Outcomes, chosen: Selection) -> Estimates:
         return statistics.ratio_of_sums(
             chosen.numbers, outcomes.scores[denominator][chosen.places], chosen.group,
-            outcomes.samples.cluster[chosen.places].tolist(), chosen.groups, low=0.0, high=high,
+            outcomes.samples.cluster[chosen.places].tolist(), chosen.groups, low=0.0, high=np.inf,
         )  # fmt: skip
 
     return estimates
@@ -91,7 +91,7 @@ def wins(outcomes: Outcomes, of: str, against: str, score: str, tie: float) -> n
     return np.where(np.isnan(theirs) | np.isnan(ranks), np.nan, np.where(theirs == ranks, tie, theirs > ranks))
 
 
-def _candidates(outcomes: Outcomes, chosen: Chosen, of: str, order: str | None = None) -> pl.DataFrame:
+def _candidates(outcomes: Outcomes, chosen: Selection, of: str, order: str | None = None) -> pl.DataFrame:
     """Each group's candidates with the mean of their numbers, and their order where one is asked for."""
     frame = outcomes.samples.frame[chosen.places]
     names = data.column(frame, of, "the task").alias("candidate")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import product
@@ -15,7 +15,7 @@ import numpy as np
 from fairprobe import guards, statistics
 from fairprobe.expressions import Expectation, Mode, Question, Scope, Terms
 from fairprobe.guards import Guard
-from fairprobe.metrics import Grouped, Look, NoEvidence, grouped, labelled, measured, reference_index
+from fairprobe.metrics import Grouped, LeftOut, Look, NoEvidence, grouped, labelled, measured, reference_index
 from fairprobe.scorers import STATUSES
 from fairprobe.statistics import Asked, Decision
 
@@ -274,20 +274,20 @@ def _left_out(question: Question, data: Grouped) -> Iterator[str]:
     """What rows no number stands for, and in which group most of them lie."""
     for each in (each for values in data.values for each in values.left_out if each.rows.frame.height):
         count = each.rows.frame.height
-        groups = Counter(map(labelled, each.rows.frame.select(question.columns).iter_rows()))
-        most = f", most in {(worst := groups.most_common(1)[0])[0]} ({worst[1]:,})" if question.columns else ""
+        [(group, times)] = Counter(_labels(question, each)).most_common(1)
+        most = f", most in {labelled(group)} ({times:,})" if question.columns else ""
         whose = "" if each.role == "model" else " of the baseline"
         yield f"{count:,} rows{whose} left out, {each.rows.reason}{most}"
 
 
+def _labels(question: Question, left_out: LeftOut) -> Iterable[tuple[Hashable, ...]]:
+    """The group of each row that was left out."""
+    frame = left_out.rows.frame
+    return frame.select(question.columns).iter_rows() if question.columns else [()] * frame.height
+
+
 def _group_values(question: Question, data: Grouped, confidence: float) -> tuple[GroupValue, ...]:
-    gone = Counter(
-        row
-        for each in data.values[0].left_out
-        for row in (
-            each.rows.frame.select(question.columns).iter_rows() if question.columns else ((),) * each.rows.frame.height
-        )
-    )
+    gone = Counter(label for each in data.values[0].left_out for label in _labels(question, each))
     ends: list[tuple[float, float, float] | None] = [None] * len(data.labels)
     with suppress(NoEvidence, ValueError):
         estimates = data.estimates()

@@ -10,9 +10,9 @@ from fairprobe.tasks.recorded import Recorded
 from fairprobe.tasks.reward import Reward
 from fairprobe.tasks.shots import Shots
 from fairprobe.tasks.survey import Survey
-from fairprobe.tasks.task import Asking, Dropped, Outcomes, Samples, Task
+from fairprobe.tasks.task import Asking, Dropped, Outcomes, Samples, Task, spent
 
 __all__ = [
     "OPTION_MASS", "Asking", "Dropped", "Generation", "Likelihood", "MultipleChoice", "Outcomes", "Ranking", "Recorded",
-    "Reward", "Samples", "Shots", "Survey", "Task", "ranked",
+    "Reward", "Samples", "Shots", "Survey", "Task", "ranked", "spent",
 ]  # fmt: skip

@@ -13,7 +13,7 @@ from fairprobe import data, scorers
 from fairprobe.errors import BadData
 from fairprobe.requests import Generate, Generated, Request, Response
 from fairprobe.scorers import Score, Scorer, Status
-from fairprobe.tasks.task import Asking, Outcomes, Row, Samples, named_scorers, shown_target, spent, unanswered
+from fairprobe.tasks.task import Asking, Outcomes, Row, Samples, named_scorers, shown_target, unanswered
 
 
 @dataclass(frozen=True, repr=False)
@@ -112,7 +112,6 @@ class Generation(Asking):
             prompts=[prompt.text for prompt in self.prompts(samples)],
             targets=[shown_target(self._target(row)) for row in samples.rows],
             noise={} if noise is None else {name: noise[:, index] for index, name in enumerate(self.score_names)},
-            tokens=spent(responses),
         )
 
     def chance(self, samples: Samples) -> float | None:  # noqa: ARG002 - tasks differ

@@ -59,12 +59,13 @@ class Likelihood(Asking):
     def requests(self, samples: Samples) -> list[tuple[Request, ...]]:
         """One request a sample: the likelihood of its text, the only option."""
         return [
-            (Choose(prompt, (text,)),) for prompt, text in zip(self.prompts(samples), self._texts(samples), strict=True)
+            (Choose(prompt, (text,)),)
+            for prompt, text in zip(self.prompts(samples), self._answers(samples), strict=True)
         ]
 
     def outcomes(self, samples: Samples, responses: Sequence[Sequence[Response | None]]) -> Outcomes:
         """The likelihood of each text; a text that does not fit into the model has none."""
-        texts = self._texts(samples)
+        texts = self._answers(samples)
         weighed = [_weighed(response, text) for (response,), text in zip(responses, texts, strict=True)]
         scores = np.array([scores for scores, _ in weighed], dtype=float)
         return Outcomes(
@@ -83,9 +84,6 @@ class Likelihood(Asking):
             "per_token": (-np.inf, 0.0), "loglikelihood": (-np.inf, 0.0), "tokens": (0.0, np.inf),
             "bytes": (0.0, np.inf),
         }  # fmt: skip
-
-    def _texts(self, samples: Samples) -> list[str]:
-        return [str(text) for text in samples.frame[self.text].to_list()]
 
     def _answers(self, samples: Samples) -> Sequence[str]:
         return [str(text) for text in samples.frame[self.text]]

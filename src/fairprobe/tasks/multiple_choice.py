@@ -69,10 +69,8 @@ class MultipleChoice(Choosing):
     def outcomes(self, samples: Samples, responses: Sequence[Sequence[Response | None]]) -> Outcomes:
         """Whether each sample's choice is its answer."""
         options = self._options(samples)
-        answers = samples.frame[self.answer].to_list()
         chosen = [self._choice(response, texts) for (response,), texts in zip(responses, options, strict=True)]
-        me = repr(self)
-        right = [_index(answer, texts, me) for answer, texts in zip(answers, options, strict=True)]
+        right = self._right(samples)
         scores = [
             np.nan if status in {"error", "missing"} else float(choice == answer)
             for (choice, status), answer in zip(chosen, right, strict=True)
@@ -94,10 +92,14 @@ class MultipleChoice(Choosing):
         return float(np.mean([1 / len(texts) for texts in self._options(samples)]))
 
     def _answers(self, samples: Samples) -> Sequence[str]:
-        options, me = self._options(samples), repr(self)
-        right = [_index(answer, texts, me) for answer, texts in zip(samples.frame[self.answer], options, strict=True)]
+        options = self._options(samples)
         told = map(self._labels, options) if self._lists_letters else options
-        return [texts[index] for texts, index in zip(told, right, strict=True)]
+        return [texts[index] for texts, index in zip(told, self._right(samples), strict=True)]
+
+    def _right(self, samples: Samples) -> list[int]:
+        """The place of every sample's answer among its options."""
+        answers, me = samples.frame[self.answer].to_list(), repr(self)
+        return [_index(answer, texts, me) for answer, texts in zip(answers, self._options(samples), strict=True)]
 
     def _check_pairs(self, samples: Samples, options: Sequence[Sequence[str]]) -> None:
         counts: dict[Any, int] = {}

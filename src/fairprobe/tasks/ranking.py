@@ -13,7 +13,7 @@ from fairprobe import data
 from fairprobe.errors import BadData
 from fairprobe.requests import Choose, Chosen, Prompt, Rate, Rated, Request, Response
 from fairprobe.tasks.ranks import Ties, ranked
-from fairprobe.tasks.task import Asking, Outcomes, Samples, spent, unanswered
+from fairprobe.tasks.task import Asking, Outcomes, Samples, unanswered
 
 By = Literal["likelihood", "reward"]
 
@@ -101,7 +101,6 @@ class Ranking(Asking):
             prompts=[prompt.text for prompt in self.prompts(samples)],
             targets=[None] * len(samples),
             ranges=self.ranges(samples),
-            tokens=spent(responses),
         )
 
     def ranges(self, samples: Samples) -> Mapping[str, tuple[float, float]]:  # noqa: ARG002 - tasks differ
@@ -120,10 +119,7 @@ class Ranking(Asking):
         questions = rows.frame.with_row_index("question_row", offset=1)
         attributes = pl.from_dicts(self._named, infer_schema_length=None).rename({"text": "candidate_text"})
         samples = super()._keyed(replace(rows, frame=questions.join(attributes, how="cross")))
-        if self.pair is not None:
-            return samples
-        pair = np.array(samples.frame["question_row"].to_list(), dtype=object)
-        return replace(samples, pair=pair, cluster=samples.cluster if self.cluster else pair)
+        return self._tied(samples, samples.frame["question_row"].to_list())
 
     def _prompts(self, samples: Samples) -> Iterator[Prompt]:
         if self.by == "reward":
@@ -157,6 +153,5 @@ class Ranking(Asking):
         )
         placed = ranked(frame, "__value", within="__pair", reverse=turned if self._turned else None, ties=self.ties)
         whole = pl.col("__value").is_nan().any().over("__pair")
-        return placed.select(pl.when(whole).then(float("nan")).otherwise(pl.col("rank")).alias("rank"))[
-            "rank"
-        ].to_numpy()
+        known = pl.when(whole).then(float("nan")).otherwise(pl.col("rank"))
+        return placed.select(rank=known)["rank"].to_numpy()

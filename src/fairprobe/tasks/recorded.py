@@ -154,11 +154,11 @@ class Recorded(Task):
             status[self._stands_for(samples.frame, column, "zero")] = "empty"
         scores = {name: self._values(samples.frame, column) for name, column in self.columns}
         said: list[str | None] = [None] * len(samples)
+        targets = [None] * len(samples) if self.target is None else samples.frame[self.target].to_list()
         if self.response is not None:
             said = [*data.column(samples.frame, self.response, repr(self)).cast(pl.String).fill_null("")]
-            answered, status = self._scored(samples, said)
+            answered, status = self._scored(samples, said, targets)
             scores = {**answered, **scores}
-        targets = [None] * len(samples) if self.target is None else samples.frame[self.target].to_list()
         return Outcomes(
             samples,
             scores,
@@ -261,9 +261,10 @@ class Recorded(Task):
             raise BadData(msg)
         return values.cast(pl.Float64).fill_null(np.nan).to_numpy()
 
-    def _scored(self, samples: Samples, said: Sequence[str | None]) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    def _scored(
+        self, samples: Samples, said: Sequence[str | None], targets: Sequence[Any]
+    ) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """The scores of raw answers by name, and their statuses."""
-        targets = [None] * len(samples) if self.target is None else samples.frame[self.target].to_list()
         scored = [
             [scorers.score(scorer, text or "", target, row) for _, scorer in self._scorers]
             for text, target, row in zip(said, targets, samples.rows, strict=True)

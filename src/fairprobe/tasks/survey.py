@@ -125,11 +125,10 @@ class Survey(Choosing):
             Dropped(reason, frame.filter(pl.Series([reason == other for other in reasons])))
             for reason in dict.fromkeys(filter(None, reasons))
         )
-        if self.group is None or self.pair is not None:
-            return replace(samples, dropped=dropped)
-        # the same question put to every group; keys are the rows of the file, from 1 as messages count them
-        pair = np.array([each.row + 1 for each, keeps in zip(people, kept, strict=True) if keeps], dtype=object)
-        return replace(samples, pair=pair, cluster=samples.cluster if self.cluster else pair, dropped=dropped)
+        if self.group is not None:
+            # the same question put to every group; keys are the rows of the file, from 1 as messages count them
+            samples = self._tied(samples, [each.row + 1 for each, keeps in zip(people, kept, strict=True) if keeps])
+        return replace(samples, dropped=dropped)
 
     def _people(self, frame: pl.DataFrame) -> Iterator[_People]:
         values = data.column(frame, self.human, f"{self!r} has people's answers in {self.human!r}, but it")

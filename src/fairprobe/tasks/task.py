@@ -227,6 +227,13 @@ class Task:
             cluster = np.array([f"{self.name}:{index}" for index in range(frame.height)], dtype=object)
         return Samples(frame, cluster, pair, self._weights(frame), rows.sources, illustrative=rows.illustrative)
 
+    def _tied(self, samples: Samples, keys: Sequence[Hashable]) -> Samples:
+        """The samples with these pairs, where no column was named for them."""
+        if self.pair is not None:
+            return samples
+        pair = np.array(keys, dtype=object)
+        return replace(samples, pair=pair, cluster=samples.cluster if self.cluster else pair)
+
     def _source(self) -> data.Files | data.Frame:
         return data.source_of(self.data, callers_folder())
 
