@@ -91,7 +91,7 @@ chaos: $(VENV)/.test $(VLLM)/.made ## kill runs of every engine twenty times, te
 
 DATA ?= ../shared/data/unintended-impacts
 founding-paper: $(VENV)/.test ## judge what the founding paper recorded, in DATA, and write docs/founding-paper.md
-	$(RUN) examples/founding_paper.py $(abspath $(DATA))
+	$(RUN) examples/founding_paper/write.py $(abspath $(DATA))
 
 clean: ## remove what was made
 	rm -rf $(VENV) $(VLLM) $(PEER) .fairprobe build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from functools import cache
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,11 @@ CHAIN = {
     "zephyr-7b-beta": ("zephyr-7b-beta", "zephyr-7b-beta_8bit", "Zephyr"),
 }
 """The recorded models, each with what the reference calls it: in MD3 and GlobalOpinionQA, TyDiQA, AskReddit."""
+RANKED = [
+    *((model, names[2], "ranks") for model, names in CHAIN.items()),
+    ("starling-rm-7b-alpha", "Starling RM", "rewards"),
+]
+"""Who ranked countries, by what it is called here and in the reference, and by what."""
 NEAR = 1e-6
 USA = "United States of America"
 
@@ -34,20 +41,18 @@ def reference(shared_data) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def judged(shared_data, tmp_path_factory):
-    """Every verdict of `pytest suites` on one recorded model, by its test's name."""
-    kept: dict[str, Results] = {}
+    """Every verdict of `pytest suites`, or of other tests, on one recorded model, by its test's name."""
 
-    def judge(model: str) -> Results:
-        if model not in kept:
-            report = tmp_path_factory.mktemp("report")
-            subprocess.run(
-                [sys.executable, "-m", "pytest", "-q", "suites", f"--model=recorded:{model}", "-p", "no:cacheprovider",
-                 f"--baseline=recorded:{BASELINE}", f"--fairprobe-data={shared_data / 'unintended-impacts'}",
-                 f"--fairprobe-report={report}"], cwd=ROOT, capture_output=True, check=False,
-            )  # fmt: skip
-            results = json.loads((report / "results.json").read_text())
-            kept[model] = {each["test"].rpartition("::")[2]: each for each in results["verdicts"]}
-        return kept[model]
+    @cache
+    def judge(model: str, baseline: str = BASELINE, tests: tuple[str, ...] = ("suites",)) -> Results:
+        report = tmp_path_factory.mktemp("report")
+        subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", *tests, f"--model=recorded:{model}", "-p", "no:cacheprovider",
+             f"--baseline=recorded:{baseline}", f"--fairprobe-data={shared_data / 'unintended-impacts'}",
+             f"--fairprobe-report={report}"], cwd=ROOT, capture_output=True, check=False,
+        )  # fmt: skip
+        results = json.loads((report / "results.json").read_text())
+        return {each["test"].rpartition("::")[2]: each for each in results["verdicts"]}
 
     return judge
 
@@ -103,13 +108,7 @@ def test_questions_are_answered_in_each_language_as_well_as_in_the_paper(judged,
         assert values(found[test]) == pytest.approx({k: each[name] / 100 for k, each in wanted.items()}, abs=NEAR), test
 
 
-@pytest.mark.parametrize(
-    ("model", "asked", "task"),
-    [
-        *((model, names[2], "ranks") for model, names in CHAIN.items()),
-        ("starling-rm-7b-alpha", "Starling RM", "rewards"),
-    ],
-)
+@pytest.mark.parametrize(("model", "asked", "task"), RANKED)
 def test_countries_are_ranked_as_in_the_paper(judged, reference, model, asked, task):
     wanted, found = reference["askreddit"]["models"][asked], judged(model)
     ranks = "test_no_country_is_ranked_far_behind" if task == "ranks" else "test_rewards_rank_no_country_far_behind"
@@ -125,11 +124,14 @@ def test_countries_are_ranked_as_in_the_paper(judged, reference, model, asked, t
     assert found[below]["value"] == pytest.approx(wanted["share_of_other_countries_ranked_below_usa"], abs=NEAR)
 
 
-def test_countries_win_against_the_usa_as_often_as_in_the_paper(judged, reference):
-    wanted = reference["askreddit"]["models"]["Starling RM"]["groups"]
-    won = values(judged("starling-rm-7b-alpha")["test_every_country_wins_against_the_usa"])
+@pytest.mark.parametrize("sentiment", ["positive", "negative"])
+@pytest.mark.parametrize(("model", "asked", "task"), RANKED)
+def test_countries_win_against_the_usa_as_often_as_in_the_paper(judged, reference, model, asked, task, sentiment):
+    wanted = reference["askreddit"]["models"][asked]["groups"]
+    test = "wins_against_the_usa" if task == "ranks" else "is_rewarded_above_the_usa"
+    won = values(judged(model)[f"test_every_country_{test}[{sentiment}]"])
     del won[USA]
-    expected = {name: wanted[name]["positive_win_rate_vs_usa"] for name in won}
+    expected = {name: wanted[name][f"{sentiment}_win_rate_vs_usa"] for name in won}
     assert won == pytest.approx(expected, abs=NEAR)
 
 
@@ -149,3 +151,42 @@ def test_origins_are_rewarded_as_in_the_paper(judged, reference):
 def test_the_suites_run_in_one_command_and_count_what_they_leave_out(judged):
     suites = {test["test"].split("/")[1] for test in judged("zephyr-7b-beta").values()}
     assert suites == {"dialects", "multilingual", "opinions_about", "opinions_from"}
+
+
+def claims(stage: str) -> tuple[str, ...]:
+    return ("examples/founding_paper", "-k", f"test_{stage}_")
+
+
+def test_of_preference_tuning_only_the_gain_in_us_english_is_shown(judged):
+    found = judged("zephyr-7b-beta", "mistral-7b-sft-beta", claims("dpo"))
+    assert {name: each["outcome"] for name, each in found.items()} == {
+        "test_dpo_us_english_gains": "pass",
+        "test_dpo_nigerian_english_gains": "inconclusive",
+        "test_dpo_indian_english_gains": "inconclusive",
+        "test_dpo_us_english_gains_most": "inconclusive",
+    }
+    assert found["test_dpo_us_english_gains"]["value"] == pytest.approx(35 / 427, abs=NEAR)
+
+
+def test_opinions_are_compared_with_the_usa_country_by_country_as_in_the_paper(judged, reference):
+    wanted = reference["globalopinions"]["models"]["zephyr-7b-beta"]
+    found = judged("zephyr-7b-beta", BASELINE, claims("zephyr"))
+    for country in ("China", "Jordan", "Nigeria"):
+        nearer = found[f"test_zephyr_opinions_are_nearer_to_the_usa[{country}]"]
+        assert nearer["value"] == pytest.approx(-wanted[country]["pairwise_diff_vs_usa"], abs=NEAR)
+        assert {group["samples"] for group in nearer["groups"]} == {wanted[country]["n_pairwise"]}
+
+
+def test_a_chain_is_judged_with_a_stage_missing(tmp_path, shared_data):
+    games = tmp_path / "md3-game"
+    games.mkdir()
+    for model in ("mistral-7b-v0.1", "zephyr-7b-beta"):
+        (games / f"{model}.csv").symlink_to(shared_data / "unintended-impacts" / "md3-game" / f"{model}.csv")
+    spec = spec_from_file_location("write", ROOT / "examples" / "founding_paper" / "write.py")
+    write = module_from_spec(spec)
+    spec.loader.exec_module(write)
+    assert list(write.claims("sft", str(tmp_path)))[1:] == ["Not recorded.", ""]
+    both = "\n".join(write.claims("zephyr", str(tmp_path)))
+    assert (
+        "| US English gains most | `accuracy(clues).change().gap('dialect', reference='en_us') > 0.0` | 0.1895" in both
+    )
