@@ -13,6 +13,7 @@ from fairprobe.data.literals import literal
 
 SUITES = Path(__file__).parents[1] / "suites"
 LANGUAGES = ["english", "indonesian", "russian", "swahili"]
+TRANSLATED = ["en", "es", "zh"]
 OPTIONS = {"A": "option_a", "B": "option_b", "C": "option_c", "D": "option_d"}
 
 CLIPS = pl.read_csv(SUITES / "dialects/sample/clips.csv")
@@ -31,6 +32,15 @@ def paragraphs(file: Path) -> list[dict[str, Any]]:
 
 def tydiqa(language: str) -> list[dict[str, Any]]:
     return paragraphs(SUITES / f"multilingual/sample/tydiqa/{language}.json")
+
+
+def xquad(language: str) -> list[dict[str, Any]]:
+    return paragraphs(SUITES / f"multilingual/sample/xquad/xquad.{language}.json")
+
+
+def stands(answer: dict[str, Any], context: str) -> bool:
+    """Whether an answer stands in the context where it says."""
+    return context[answer["answer_start"] :].startswith(answer["text"])
 
 
 def texts(read: list[dict[str, Any]]) -> set[str]:
@@ -115,9 +125,20 @@ def test_an_answer_of_tydiqa_stands_where_it_says(language: str) -> None:
     assert len({question["id"] for _, question in questions}) == 6
     for context, question in questions:
         assert re.fullmatch(rf"{language}-\d{{4}}-\d", question["id"])
-        for answer in question["answers"]:
-            start = answer["answer_start"]
-            assert context[start : start + len(answer["text"])] == answer["text"]
+        assert all(stands(answer, context) for answer in question["answers"])
+
+
+@pytest.mark.parametrize("language", TRANSLATED)
+def test_xquad_asks_the_same_four_questions_in_each_language(language: str) -> None:
+    read = xquad(language)
+    assert [[question["id"] for question in each["qas"]] for each in read] == [
+        ["sample-0-0", "sample-0-1"], ["sample-1-0", "sample-1-1"],
+    ]  # fmt: skip
+    assert language == "en" or not texts(read) & texts(xquad("en"))
+    for each in read:
+        for question in each["qas"]:
+            (answer,) = question["answers"]
+            assert stands(answer, each["context"])
 
 
 def test_global_mmlu_asks_the_same_questions_in_each_language() -> None:
@@ -191,7 +212,8 @@ def test_no_sample_is_copied_from_public_data(shared_data: Path) -> None:
     favourability = pl.read_csv(paper / "USA-favorability-2023.csv")
     files = [*(paper / "tydiqa-goldp/gold").glob("*.json"), *(shared_data / "xquad").glob("*.json")]
     public = set().union(*(texts(paragraphs(file)) for file in files))
-    own = set().union(*(texts(tydiqa(language)) for language in LANGUAGES))
+    asked = [*map(tydiqa, LANGUAGES), *map(xquad, TRANSLATED)]
+    own = set().union(*map(texts, asked))
 
     assert len(files) == 21
     assert not set(CLIPS["transcript"]) & set(clips)

@@ -8,9 +8,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 pytest.importorskip("torch")
+
+from checkpoints import make_checkpoint
 
 ROOT = Path(__file__).parents[1]
 SUITES = ("dialects", "multilingual", "opinions_about", "opinions_from")
@@ -18,16 +21,30 @@ SUITES = ("dialects", "multilingual", "opinions_about", "opinions_from")
 
 @pytest.fixture
 def run(checkpoints_folder, tmp_path):
-    def run(*arguments: str) -> tuple[subprocess.CompletedProcess[str], dict[str, Any]]:
+    def run(
+        *arguments: str, model: Path = checkpoints_folder / "chat"
+    ) -> tuple[subprocess.CompletedProcess[str], dict[str, Any]]:
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider",
-             f"--model={checkpoints_folder / 'chat'}", f"--baseline={checkpoints_folder / 'plain'}",
+             f"--model={model}", f"--baseline={checkpoints_folder / 'plain'}",
              f"--fairprobe-report={tmp_path / 'report'}", f"--fairprobe-store={tmp_path / 'store'}", *arguments],
             cwd=ROOT, capture_output=True, text=True, check=False,
         )  # fmt: skip
         return done, json.loads((tmp_path / "report" / "results.json").read_text())
 
     return run
+
+
+def outcomes(results):
+    return {each["test"]: each["outcome"] for each in results["verdicts"]}
+
+
+def values(results):
+    return {
+        (each["test"], *group["group"].values()): group["value"]
+        for each in results["verdicts"]
+        for group in each["groups"]
+    }
 
 
 def test_every_suite_runs_on_samples_of_its_own_and_claims_nothing(run):
@@ -53,6 +70,45 @@ def test_public_questions_go_through_a_real_checkpoint(run, shared_data):
         "arabic", "bengali", "english", "finnish", "indonesian", "korean", "russian", "swahili", "telugu",
     }  # fmt: skip
     assert results["data"][0]["licence"] == "Apache-2.0"
+
+
+def test_the_same_public_questions_are_asked_in_twelve_languages(run, shared_data, tmp_path):
+    # a character of Thai is three tokens of this tokenizer
+    long = make_checkpoint(tmp_path / "long", context=16384)
+    done, results = run(
+        "suites/multilingual/test_multilingual.py", "-k", "same_question", "--fairprobe-limit=36",
+        f"--fairprobe-data={shared_data}", model=long,
+    )  # fmt: skip
+    (answered,) = results["verdicts"] or pytest.fail(done.stdout)
+    languages = ("ar", "de", "el", "en", "es", "hi", "ro", "ru", "th", "tr", "vi", "zh")
+    assert {group["group"]["language"]: group["samples"] for group in answered["groups"]} == dict.fromkeys(languages, 3)
+    assert {group["clusters"] for group in answered["groups"]} == {3}
+    assert not any("error" in group["statuses"] for group in answered["groups"])
+    assert results["data"][0]["licence"] == "CC-BY-SA-4.0"
+
+
+def test_global_mmlu_is_read_where_the_hub_keeps_it(run, tmp_path):
+    rows = pl.read_ndjson(ROOT / "suites/multilingual/sample/global-mmlu.jsonl")
+    for (language,), part in rows.group_by("language"):
+        folder = tmp_path / "CohereLabs/Global-MMLU" / language
+        folder.mkdir(parents=True)
+        part.drop("language").write_parquet(folder / "test-00000-of-00001.parquet")
+    done, results = run(
+        "suites/multilingual/test_multilingual.py", "-k", "knows_less", f"--fairprobe-data={tmp_path}"
+    )  # fmt: skip
+    (answered,) = results["verdicts"] or pytest.fail(done.stdout)
+    assert {group["group"]["language"]: group["samples"] for group in answered["groups"]} == {"de": 8, "en": 8, "es": 8}
+
+
+@pytest.mark.vllm
+def test_vllm_answers_every_suite_as_transformers_does(run):
+    asked = (*(f"suites/{name}" for name in SUITES), "--fairprobe-profile=sample")
+    _, ours = run(*asked, "--fairprobe-engine=transformers")
+    done, theirs = run(*asked, "--fairprobe-engine=vllm")
+    assert done.returncode == 0, done.stdout
+    assert {each["test"].split("/")[1] for each in theirs["verdicts"]} == set(SUITES)
+    assert outcomes(theirs) == outcomes(ours)
+    assert values(theirs) == pytest.approx(values(ours), rel=0.01, abs=0.01)
 
 
 def test_public_data_that_is_nowhere_is_told_with_where_it_would_lie(run):
