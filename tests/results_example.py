@@ -141,6 +141,7 @@ def _group(
         "samples": n,
         "clusters": n,
         "statuses": counts,
+        "left_out": 0,
     }
 
 
@@ -175,6 +176,9 @@ def _verdict(test: str, claim: str, outcome: str, **more: Any) -> dict[str, Any]
         "question": "gap",
         "reference": None,
         "metric": "accuracy",
+        "heading": more.get("metric", "accuracy"),
+        "tasks": ["clues"],
+        "candidates": None,
         "columns": ["dialect"],
         "error": None,
         "range": [0, 1],

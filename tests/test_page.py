@@ -241,7 +241,79 @@ def test_missed_samples_say_how_many_of_how_many_and_which_are_shown(read: Reade
     assert "246 of 1,800 samples missed; the 3 pairs most split between groups are shown." in read.text
     single = [{"sample": f"t:{n}", "prompt": f"ask {n}", "score": 0.0} for n in range(2)]
     text = Reader(render(with_verdict(failures=single, missed=33, answered=40))).text
-    assert "33 of 40 samples missed; the first 2 shown." in text
+    assert "33 of 40 samples missed; 2 are shown, the groups in turn." in text
+
+
+def test_graded_scores_are_said_to_be_no_misses() -> None:
+    graded = [{"sample": f"t:{n}", "group": {"dialect": "en_in"}, "score": n / 10, "missed": None} for n in range(2)]
+    text = Reader(render(with_verdict(failures=graded, missed=None))).text
+    assert "Samples with the lowest scores; a score is a degree here, and no sample is right or missed. 2 are" in text
+    assert "Sample t:1 en_in scored 0.10" in text
+    assert "samples missed" not in text
+    paired = [{**each, "pair": "7"} for each in graded]
+    text = Reader(render(with_verdict(failures=paired, missed=None))).text
+    assert "Pairs whose scores lie furthest apart; " in text
+    assert "1 is shown, each by its lowest and its highest sample." in text
+
+
+def test_what_is_missed_in_a_change_is_missed_by_the_model() -> None:
+    single = [{"sample": "t:1", "score": 0.0, "missed": True}]
+    text = Reader(render(with_verdict(failures=single, missed=33, answered=40, baseline="base"))).text
+    assert "33 of 40 samples missed by the model; 1 is shown." in text
+
+
+def test_rows_that_were_left_out_stand_beside_those_that_were_compared(read: Reader) -> None:
+    groups = [
+        {"group": {"dialect": name}, "value": 0.5, "samples": 244, "left_out": n}
+        for name, n in (("in", 1886), ("us", 0))
+    ]
+    text = Reader(render(with_verdict(groups=groups))).text
+    assert "samples left out statuses" in text
+    assert "244 1,886 " in text
+    assert "left out" not in read.text
+
+
+RANKS = [
+    {"group": {"country": name}, "value": value} for name, value in (("Iraq", 116.14), ("Chile", 99.5), ("USA", 18.0))
+]
+
+
+def test_a_number_that_is_no_share_has_its_unit_in_the_head_of_both_tables() -> None:
+    ranks = with_verdict(
+        groups=RANKS, range=None, heading="mean rank (1 is first)", columns=["country"], tasks=["said"]
+    )
+    text = Reader(render(ranks)).text
+    assert "country mean rank (1 is first) value and limits" in text
+    assert "Every metric of said by country country accuracy(clues)mean rank (1 is first) Chile" in text
+
+
+def test_a_low_value_is_not_tinted_where_low_is_good() -> None:
+    def tints(**changes: Any) -> list[str]:
+        page = render(with_verdict(groups=RANKS, range=None, columns=["country"], between=["Iraq"], **changes))
+        return re.findall(r'<td class="n heat (\w+)">', page)
+
+    assert tints(metric="mean_rank") == ["h4", "h4", "h0"]
+    assert tints(question="by", comparison="<") == ["h4", "h4", "h0"]
+    assert tints(question="by", comparison=">", metric="mean_rank") == ["h0", "h3", "h4"]
+
+
+def test_two_tasks_with_a_column_of_one_name_have_tables_of_their_own() -> None:
+    made = results()
+    made["verdicts"] = [{**made["verdicts"][0], "tasks": [task], "test": task} for task in ("opinions", "said")]
+    text = Reader(render(made)).text
+    assert "Every metric of opinions by dialect" in text
+    assert "Every metric of said by dialect" in text
+
+
+def test_clusters_that_are_candidates_are_named() -> None:
+    text = Reader(render(with_verdict(candidates="country", clusters=21))).text
+    assert "(95 % each side, 21 clusters, each a country)" in text
+
+
+def test_what_was_asked_whole_has_no_limits() -> None:
+    text = Reader(render(with_verdict(value=0.3, low=0.3, high=0.3))).text
+    assert "Exact for these samples, all of which were asked." in text
+    assert "Shown above" not in text
 
 
 def test_a_recording_without_prompts_shows_how_each_sample_was_judged() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from answers import clues, right
-from fairprobe import FairprobeError, Recorded, accuracy, valid_rate
+from fairprobe import FairprobeError, Recorded, accuracy, spearman, valid_rate, win_rate
 from fairprobe.report import assemble, banner, engine_lines, entry, error_entry, failure, write
 from fairprobe.report.results import suite_facts
 from fairprobe.verdict import Defaults, judge
@@ -316,7 +316,79 @@ def test_unbounded_scores_are_not_missed():
         return asked.outcomes(asked.load())
 
     held = entry("t.py::test", judge(accuracy(task).gap("g") < 5, look), look, NAMES)
-    assert (held["missed"], held["failures"]) == (0, [])
+    assert (held["missed"], held["failures"]) == (None, [])
+
+
+def told(rows, claim, **given):
+    task = Recorded(rows, name="answers", **given)
+
+    def look(asked, role):
+        return asked.outcomes(asked.recorded(role))
+
+    return entry("t.py::test", judge(claim(task), look), look, NAMES)
+
+
+GRADED = [{"g": g, "q": q, "score": (q + 1) / 20 * (0.5 if g == "a" else 0.9)} for q in range(20) for g in "ab"]
+
+
+def test_of_graded_scores_the_lowest_are_shown_and_none_is_missed():
+    held = told(GRADED, lambda task: accuracy(task).by("g") > 0.1)
+    assert held["missed"] is None
+    assert [sample["sample"] for sample in held["failures"]][:4] == ["answers:0", "answers:1", "answers:2", "answers:3"]
+    assert {sample["missed"] for sample in held["failures"]} == {None}
+    low = told(GRADED, lambda task: accuracy(task).by("g") < 0.6)
+    assert [sample["sample"] for sample in low["failures"]][:2] == ["answers:39", "answers:38"]
+
+
+def test_of_graded_pairs_those_furthest_apart_are_shown():
+    held = told(GRADED, lambda task: accuracy(task).gap("g") < 0.6, pair="q")
+    assert held["missed"] is None
+    assert [(sample["pair"], sample["group"]["g"]) for sample in held["failures"]][:4] == [
+        ("19", "a"), ("19", "b"), ("18", "a"), ("18", "b"),
+    ]  # fmt: skip
+
+
+def test_samples_without_pairs_are_shown_of_each_group_in_turn():
+    rows = [{"g": "ab"[number >= 40], "score": float(number % 2)} for number in range(80)]
+    held = told(rows, lambda task: accuracy(task).gap("g") < 0.5)
+    assert [sample["sample"] for sample in held["failures"]][:3] == ["answers:0", "answers:40", "answers:2"]
+
+
+def test_no_rank_is_missed():
+    rows = [{"c": c, "q": q, "rank": 1 + (c == "b")} for q in range(20) for c in "ab"]
+    wins = told(rows, lambda task: win_rate(task, "a", of="c").by("c") > 0.1, score="rank", pair="q")
+    assert (wins["missed"], wins["failures"]) == (None, [])
+
+
+def test_what_matching_leaves_out_is_counted_by_group():
+    rows = [{"g": g, "q": q, "score": float(q % 2)} for g, size in (("a", 20), ("b", 27)) for q in range(size)]
+    held = told(rows, lambda task: accuracy(task).matched("g").gap("g") < 0.5, pair="q")
+    assert [(group["samples"], group["left_out"]) for group in held["groups"]] == [(20, 0), (20, 7)]
+    assert "7 rows left out, their pair is not in every group of g, most in b (7)" in held["caveats"]
+    assert text(held)[0][1:4] == [
+        "  g  accuracy   n  left out",
+        "  a     0.500  20         0",
+        "  b     0.500  20         7",
+    ]
+
+
+def test_a_row_that_both_recordings_lack_is_left_out_once():
+    rows = [{"g": "ab"[q % 2], "q": q, "score": 0.5 if q > 2 else None} for q in range(40)]
+    for key in ("q", ()):
+        held = told(rows, lambda task: accuracy(task).change().by("g") > -0.5, key=key, missing="drop")
+        assert [(group["samples"], group["left_out"]) for group in held["groups"]] == [(18, 2), (19, 1)]
+
+
+def test_candidates_without_a_place_in_the_order_are_left_out():
+    rows = [
+        {"c": f"c{c}", "q": q, "rank": 1 + (c + q) % 30, "order": float(c) if c < 12 else None}
+        for q in range(10)
+        for c in range(30)
+    ]
+    held = told(rows, lambda task: spearman(task, "order", of="c") > 0.5, score="rank")
+    assert [(group["samples"], group["left_out"]) for group in held["groups"]] == [(120, 180)]
+    assert (held["clusters"], held["candidates"]) == (12, "c")
+    assert "(95 % each side, 12 clusters, each a c)" in text(held)[0][0]
 
 
 # -- the text
@@ -393,6 +465,26 @@ def test_needed_and_present_clusters_are_those_of_the_smallest_group():
     assert 60 < held["needed"] < 200
 
 
+def test_a_table_is_headed_by_what_its_numbers_are():
+    change = judged("t.py::test", EQUAL, lambda task: accuracy(task).change().gap("dialect") < 0.2, APART)
+    assert text(change)[0][1] == "  dialect  change in accuracy    n"
+    assert text(change)[1].startswith("  40 of 200 samples missed by the model  ")
+
+
+def test_what_was_asked_whole_is_exact():
+    whole = judged("t.py::test", APART, lambda task: (accuracy(task).by("dialect") > 0.8).at(scope="benchmark"))
+    assert text(whole)[0][0] == (
+        "accuracy(clues).by('dialect') is 0.700, exactly, of these samples, expected > 0.8: shown not to hold"
+    )
+
+
+def test_large_numbers_are_written_out_alike():
+    ranks = {**FAIL, "claim": "mean_rank(said) < 120.0", "value": 116.14, "low": 111.2, "high": 121.0, "bound": 120.0}
+    assert "is 116.1, shown above 111.2 and below 121.0 (" in text(ranks)[0][0]
+    costs = {**ranks, "value": 12345.6, "low": 12000.0, "high": 13000.0, "bound": 14000.0}
+    assert "is 12,346, shown above 12,000 and below 13,000 (" in text(costs)[0][0]
+
+
 def test_a_small_bound_is_told_from_the_value_and_its_limits():
     small = {**FAIL, "claim": "rate(clues) < 0.0005", "value": 0.0004, "low": 0.0001, "high": 0.0012, "bound": 0.0005}
     assert text(small)[0][0].startswith("rate(clues) is 0.0004, shown above 0.0001 and below 0.0012 (")
@@ -447,6 +539,13 @@ def test_many_groups_are_cut_and_counted():
     lines, _ = text(held)
     assert len(lines) == 1 + 1 + 12 + 1
     assert lines[-1] == "  and 18 more groups"
+
+
+def test_the_groups_that_decide_are_never_cut():
+    rows = [{"country": f"c{number:02}", "score": number / 30} for number in range(30) for _ in range(12)]
+    held = told(rows, lambda task: accuracy(task).gap("country", reference="c29") < 0.1)
+    shown = [line.split()[0] for line in text(held)[0][2:-1]]
+    assert (len(shown), shown[0], shown[-1]) == (12, "c00", "c29")
 
 
 def test_a_shown_fail_keeps_its_guard_beside_it():

@@ -34,6 +34,10 @@ READS: Mapping[str, str] = {
     "bits_per_byte": "loglikelihood",
 }
 """The score that a metric reads, where it is not named like the metric."""
+ORDERED = frozenset({"spearman", "kendall"})
+"""Metrics of candidates that have a place in an order."""
+OF_CANDIDATES = ORDERED | {"share_below"}
+"""Metrics whose clusters are the candidates."""
 Look = Callable[[Task, Role], Outcomes]
 """Where a task's outcomes with one checkpoint are looked up."""
 
@@ -234,7 +238,7 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class LeftOut:
-    """Rows of a checkpoint's recording that no number stands for, and why."""
+    """Rows that are not compared, and why: no number stands for them, or they have no counterpart."""
 
     role: Role
     rows: Dropped
@@ -278,6 +282,14 @@ class Values:
     def only(self, mask: np.ndarray) -> Values:
         """These samples alone."""
         return replace(self, kept=self.kept & mask)
+
+    def without(self, mask: np.ndarray, reason: str) -> Values:
+        """The other samples; these are counted as left out."""
+        lost = self.kept & mask
+        if not lost.any():
+            return self
+        rows = Dropped(reason, self.frame.filter(pl.Series(lost)))
+        return replace(self.only(~mask), left_out=(*self.left_out, LeftOut(self.parts[0].role, rows)))
 
     def negated(self) -> Values:
         """The same numbers, to be subtracted."""
@@ -427,9 +439,11 @@ def _values(metric: Measure, outcomes: Outcomes, role: Role) -> Values:
     statistic, ends = _statistic(metric)
     low, high = ends or (low, high)
     left_out = tuple(LeftOut(role, dropped) for dropped in outcomes.samples.dropped)
-    return Values(
-        (part,), value, noise, np.ones(size, dtype=bool), low, high, drawn, statistic=statistic, left_out=left_out
-    )
+    kept = np.ones(size, dtype=bool)
+    made = Values((part,), value, noise, kept, low, high, drawn, statistic=statistic, left_out=left_out)
+    order = metric.option("order") if metric.function in ORDERED else None
+    held = made.frame[order].is_not_null().to_numpy() if order in made.frame.columns else kept
+    return made.without(~held, f"{order} is empty") if held.any() else made
 
 
 def _score(metric: Measure, outcomes: Outcomes) -> str:
@@ -511,7 +525,8 @@ def _matched(values: Values, column: str) -> Values:
     if not (values.kept & mask).any():
         msg = f"{values.task!r} has no pair with a sample in every group of {column!r}"
         raise BadData(msg)
-    return values.only(mask)
+    grouped = np.array([group is not None for group in groups])
+    return values.without(~mask & grouped, f"their pair is not in every group of {column}").only(mask)
 
 
 def _summed(parts: Sequence[Values]) -> list[Values]:

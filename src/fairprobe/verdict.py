@@ -15,9 +15,20 @@ import numpy as np
 from fairprobe import guards, statistics
 from fairprobe.expressions import Expectation, Mode, Question, Scope, Terms
 from fairprobe.guards import Guard
-from fairprobe.metrics import Grouped, LeftOut, Look, NoEvidence, grouped, labelled, measured, reference_index
+from fairprobe.metrics import (
+    Grouped,
+    LeftOut,
+    Look,
+    NoEvidence,
+    Values,
+    grouped,
+    labelled,
+    measured,
+    reference_index,
+)
 from fairprobe.scorers import STATUSES
 from fairprobe.statistics import Asked, Decision
+from fairprobe.tasks import Recorded
 
 Outcome = Literal["pass", "fail", "inconclusive", "invalid"]
 End = Literal["low", "high"]
@@ -51,7 +62,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class GroupValue:
-    """One group's value with its limits (None: no evidence), and what became of its samples."""
+    """One group's value with its limits (None: no evidence), what became of the samples compared, how many were not."""
 
     group: Mapping[str, Hashable]
     value: float | None
@@ -98,7 +109,8 @@ class Verdict:
         """About how many more samples like these would decide it; None where it is decided, or none would."""
         if self.decision is None or self.decision.needed is None:
             return None
-        return math.ceil(self.samples * (self.decision.needed / self.decision.clusters - 1))
+        more = self.decision.needed - self.decision.clusters
+        return math.ceil(self.samples * more / self.decision.clusters)
 
 
 def judge(expectation: Expectation, look: Look, defaults: Defaults = Defaults()) -> Verdict:
@@ -271,13 +283,20 @@ def _no_claim(data: Grouped) -> Iterator[str]:
 
 
 def _left_out(question: Question, data: Grouped) -> Iterator[str]:
-    """What rows no number stands for, and in which group most of them lie."""
-    for each in (each for values in data.values for each in values.left_out if each.rows.frame.height):
-        count = each.rows.frame.height
-        [(group, times)] = Counter(_labels(question, each)).most_common(1)
-        most = f", most in {labelled(group)} ({times:,})" if question.columns else ""
-        whose = "" if each.role == "model" else " of the baseline"
-        yield f"{count:,} rows{whose} left out, {each.rows.reason}{most}"
+    """What rows were left out, and in which group most of them lie."""
+    left_out = (each for values in data.values for each in values.left_out if each.rows.frame.height)
+    # two metrics of one task lack the same rows
+    yield from dict.fromkeys(_told(question, each) for each in left_out)
+
+
+def _told(question: Question, left_out: LeftOut) -> str:
+    counts = Counter(_labels(question, left_out))
+    [(group, times)] = counts.most_common(1)
+    most = f", most in {labelled(group)} ({times:,})" if question.columns else ""
+    if len(counts) > 1 and set(counts.values()) == {times}:
+        most = f", {times:,} in each of {len(counts)} groups"
+    count, whose = left_out.rows.frame.height, "" if left_out.role == "model" else " of the baseline"
+    return f"{count:,} {'row' if count == 1 else 'rows'}{whose} left out, {left_out.rows.reason}{most}"
 
 
 def _labels(question: Question, left_out: LeftOut) -> Iterable[tuple[Hashable, ...]]:
@@ -286,8 +305,23 @@ def _labels(question: Question, left_out: LeftOut) -> Iterable[tuple[Hashable, .
     return frame.select(question.columns).iter_rows() if question.columns else [()] * frame.height
 
 
+def _gone(question: Question, values: Values) -> Counter[tuple[Hashable, ...]]:
+    """How many samples of each group were left out; one that both recordings lack is one."""
+    keys = values.task.keys if isinstance(values.task, Recorded) else ()
+    if keys:
+        rows = {
+            row
+            for each in values.left_out
+            for row in zip(_labels(question, each), each.rows.frame.select(keys).iter_rows(), strict=True)
+        }
+        return Counter(label for label, _ in rows)
+    # without a key the recordings hold the same samples
+    first = {each.rows.reason: each for each in values.left_out if each.role == values.left_out[0].role}
+    return Counter(label for each in first.values() for label in _labels(question, each))
+
+
 def _group_values(question: Question, data: Grouped, confidence: float) -> tuple[GroupValue, ...]:
-    gone = Counter(label for each in data.values[0].left_out for label in _labels(question, each))
+    gone = _gone(question, data.values[0])
     ends: list[tuple[float, float, float] | None] = [None] * len(data.labels)
     with suppress(NoEvidence, ValueError):
         estimates = data.estimates()

@@ -9,7 +9,7 @@ from itertools import chain, count
 SECTIONS = {
     "expectations": "Expectations",
     "groups": "Groups by metric",
-    "missed": "Missed samples",
+    "missed": "Samples to read first",
     "guards": "Guards and caveats",
     "provenance": "Plan and provenance",
     "not-tested": "What was not tested",

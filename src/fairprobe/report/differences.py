@@ -1,4 +1,4 @@
-"""Missed samples side by side: each pair's prompts, with the words that another group's prompt has not."""
+"""Samples side by side: each pair's prompts, with the words that another group's prompt has not."""
 
 from __future__ import annotations
 
@@ -49,7 +49,9 @@ def _judged(raw: Mapping[str, Any]) -> tuple[str, str]:
     score = raw.get("score")
     if score is None:
         return "not scored", "error"
-    if not raw.get("missed"):
+    if raw.get("missed") is None:
+        return f"scored {number(score)}", "graded"
+    if not raw["missed"]:
         return "right", "pass"
     return ("missed", "fail") if score in {0, 1} else (f"scored {number(score)}", "inconclusive")
 

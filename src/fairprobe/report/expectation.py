@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from fairprobe.report.figures import Scale, counted, exact, number, p_value, places, tint
@@ -12,12 +13,14 @@ from fairprobe.report.figures import Scale, counted, exact, number, p_value, pla
 Record = Mapping[str, Any]
 Facts = list[tuple[str, Any]]
 
+LOW_IS_GOOD = {"mean_rank", "bits_per_byte", "tokens_per_sample", "refusal_rate", "truncation_rate"}
+
 # what a file may lack and is no None
 EMPTY: Record = {
     "outcome": "error", "test": "", "comparison": "", "because": (), "guards": (), "caveats": (), "groups": (),
     "between": (), "columns": (), "failures": (), "group": {}, "statuses": {}, "seconds": {}, "checkpoints": (),
     "engine": {}, "suite": {}, "data": (), "requests": {}, "rounds": (), "settings": {}, "versions": {},
-    "waivers": (), "verdicts": (), "deselected": (), "release": {}, "plan": {},
+    "waivers": (), "tasks": (), "verdicts": (), "deselected": (), "release": {}, "plan": {},
 }  # fmt: skip
 
 
@@ -27,7 +30,7 @@ def known(given: Record) -> Record:
 
 
 class Row(NamedTuple):
-    """A group in a table: its numbers, how far it lies behind the highest."""
+    """A group in a table: its numbers, how far it lies behind the best."""
 
     raw: Record
     tint: str
@@ -35,10 +38,12 @@ class Row(NamedTuple):
 
 
 class Forest(NamedTuple):
-    """The groups of an expectation, highest first, on one axis."""
+    """The groups of an expectation, highest first, on one axis; a share is a number that needs no unit."""
 
     columns: str
     measured: str
+    is_share: bool
+    some_left_out: bool
     rows: dict[str, Row]
     decimals: int
     scale: Scale
@@ -85,9 +90,11 @@ class Expectation:
     def lead(self) -> str:
         """What the value is."""
         lowest = self.raw["comparison"].startswith(">")
+        # the highest rank is the first one to some readers
+        end = "group" if self.raw["range"] else "value"
         leads = {
             "gap": f"Furthest from {self.raw['reference']}:" if self.raw["reference"] else "Largest gap",
-            "by": "Lowest group" if lowest else "Highest group",
+            "by": f"{'Lowest' if lowest else 'Highest'} {end}",
             "ratio": "Smallest over largest",
             "overall": "Overall",
         }
@@ -100,15 +107,32 @@ class Expectation:
         return f"between {' and '.join(names)}" if len(names) == 2 else f"at {names[0]}" if names else ""
 
     @property
+    def is_graded(self) -> bool:
+        """Whether its samples are neither right nor missed, but scored by degree."""
+        return self.raw["missed"] is None
+
+    @property
+    def reading(self) -> str:
+        """Which of its samples are shown."""
+        failures = self.raw["failures"]
+        if not self.is_graded:
+            by = " by the model" if self.raw["baseline"] else ""
+            return f"{self.raw['missed']:,} of {counted(self.raw['answered'] or 0, 'sample')} missed{by}"
+        if any(one.get("pair") and one.get("pair") == next_.get("pair") for one, next_ in pairwise(failures)):
+            return "Pairs whose scores lie furthest apart"
+        return f"Samples with the {'highest' if _low_is_good(self.raw) else 'lowest'} scores"
+
+    @property
     def facts(self) -> Facts:
         """The small print: how the verdict was reached."""
         raw = self.raw
         scopes = {"population": "population, beyond these samples", "benchmark": "benchmark, these samples only"}
         sizes = [counted(raw[name], name[:-1]) for name in ("samples", "clusters") if raw[name] is not None]
+        smallest = " in the smallest group" if len(raw["groups"]) > 1 and raw["clusters"] is not None else ""
         facts = [
             ("For the claim", _evidence(raw["p_value_pass"], raw["p_value_pass_holm"])),
             ("Against it", _evidence(raw["p_value_fail"], raw["p_value_fail_holm"])),
-            ("Size", ", ".join(sizes)),
+            ("Size", ", ".join(sizes) + smallest),
             ("Would settle it", _settling(raw) if raw["needed"] else None),
             ("Scope", scopes.get(raw["scope"], raw["scope"])),
             ("Method", raw["method"]),
@@ -142,12 +166,15 @@ def _settling(raw: Record) -> str:
 
 
 def _limits(raw: Record, decimals: int) -> str:
+    if raw["value"] is not None and raw["low"] == raw["value"] == raw["high"]:
+        return "Exact for these samples, all of which were asked."
     sides = [f"{side} {number(raw[key], decimals)}" for side, key in (("above", "low"), ("below", "high"))
              if raw[key] is not None]  # fmt: skip
     if not sides:
         return "No limits: no evidence."
     each = raw["confidence"] and f"{100 * raw['confidence']:.4g}\N{NO-BREAK SPACE}% each side"
-    basis = ", ".join(filter(None, (each, raw["clusters"] and counted(raw["clusters"], "cluster"))))
+    candidates = raw["candidates"] and f"each a {raw['candidates']}"
+    basis = ", ".join(filter(None, (each, raw["clusters"] and counted(raw["clusters"], "cluster"), candidates)))
     return f"Shown {' and '.join(sides)}{basis and f' ({basis})'}."
 
 
@@ -161,15 +188,20 @@ def _forest(raw: Record) -> Forest:
     groups.sort(key=lambda group: float("inf") if group["value"] is None else -group["value"])
     values = [group["value"] for group in groups]
     unit = _unit(raw["range"], values)
+    sign = -1 if _low_is_good(raw) else 1
+    goodness = [None if value is None else sign * value for value in values]
+    best = max((value for value in goodness if value is not None), default=None)
     rows = {
-        (name := label(group["group"])): Row(group, tint(group["value"], values[0], unit), name in raw["between"])
-        for group in groups
+        (name := label(group["group"])): Row(group, tint(good, best, unit), name in raw["between"])
+        for group, good in zip(groups, goodness, strict=True)
     }
     bounded = raw["bound"] is not None and raw["question"] in {"by", "overall"}
     seen = [group[key] for group in groups for key in ("value", "low", "high")]
     return Forest(
         columns=" x ".join(raw["columns"] or groups[0]["group"]),
-        measured=("change in " if ".change()" in str(raw["claim"]) else "") + str(raw["metric"] or "value"),
+        measured=str(raw["heading"] or raw["metric"] or "value"),
+        is_share=raw["range"] is not None and max(map(abs, raw["range"])) <= 1,
+        some_left_out=any(group["left_out"] for group in groups),
         rows=rows,
         decimals=min(3, places(values)),
         scale=Scale.over([*seen, raw["bound"] if bounded else None]),
@@ -195,6 +227,13 @@ def statuses(counts: Mapping[str, int]) -> str:
     """
     others = ", ".join(f"{n:,} {status}" for status, n in counts.items() if status != "ok" and n)
     return others or ("all ok" if counts else "not recorded")
+
+
+def _low_is_good(raw: Record) -> bool:
+    """Whether a group with a low value fares well: a claim may say so, else the metric does."""
+    if raw["question"] in {"by", "overall"}:
+        return bool(raw["comparison"].startswith("<"))
+    return str(raw["metric"]) in LOW_IS_GOOD
 
 
 def _unit(limits: tuple[float, float] | None, values: Iterable[float | None]) -> float:

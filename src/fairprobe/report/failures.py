@@ -1,50 +1,88 @@
-"""Which samples a reader should look at first: those a group missed, beside the same question put to the others."""
+"""Which samples a reader should look at first, beside the same question put to the other groups.
+
+Where every score is right or wrong, they are those that were missed. Graded scores within a range have lowest and
+highest samples, and pairs that lie far apart. Of ranks, counts and unbounded scores no single sample says anything.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Mapping
 from typing import Any
 
 import numpy as np
 
 from fairprobe.expressions import Expectation, measures
-from fairprobe.metrics import Look, Values, measured, numbers
+from fairprobe.metrics import READS, Look, Values, measured, numbers
 
 MOST = 20
 """How many pairs, or single samples, are shown."""
 
 
 def failures(expectation: Expectation, look: Look) -> dict[str, Any]:
-    """The first missed samples of an expectation's first task, and how many there are of how many.
+    """The samples of an expectation's first task to look at first, and how many of how many were missed.
 
-    Samples of one pair stand together, those answered right among them, so that they can be read side by side.
+    Nothing is missed (None) where scores are graded. Samples of one pair stand together, so that they can be read
+    side by side.
     Their ids count from 0 over the samples that were asked; after a `limit` these are not the rows of the file.
     """
     values = measured(expectation.question.metric, look)[0]
     part = values.parts[0]
     read = next(measure for measure in measures(expectation.question.metric) if measure.task == part.task)
     score, ends = numbers(read, part.outcomes)
-    missed = values.kept & _missed(expectation, score, ends)
+    scored = values.kept & ~np.isnan(score)
+    low_is_good = expectation.question.kind in {"by", "overall"} and expectation.comparison.startswith("<")
+    # a rank is the place of a candidate among others
+    judges = values.statistic is None and READS.get(read.function) != "rank"
+    missed = scored & (score == ends[low_is_good]) if judges and np.isin(score[scored], ends).all() else None
     columns = expectation.question.columns
-    chosen = (
-        _pairs(values, missed, columns) if part.outcomes.samples.pair is not None else np.flatnonzero(missed)[:MOST]
-    )
+    paired = part.outcomes.samples.pair is not None
+    if missed is not None:
+        chosen = _pairs(values, missed, columns) if paired else _in_turn(values, np.flatnonzero(missed), columns)
+    elif judges and np.isfinite(ends).all():
+        worst = np.argsort(-score if low_is_good else score, kind="stable")
+        apart = _apart(values, scored, score) if paired and columns else []
+        chosen = apart or _in_turn(values, worst[scored[worst]], columns)
+    else:
+        chosen = []
     return {
-        "missed": int(missed.sum()),
+        "missed": None if missed is None else int(missed.sum()),
         "answered": int((values.kept & part.outcomes.answered).sum()),
-        "samples": [{**_sample(values, int(index), columns, score), "missed": bool(missed[index])} for index in chosen],
+        "samples": [
+            {**_sample(values, index, columns, score), "missed": None if missed is None else bool(missed[index])}
+            for index in chosen
+        ],
     }
 
 
-def _missed(expectation: Expectation, score: np.ndarray, ends: tuple[float, float]) -> np.ndarray:
-    """Which scores fall short of the best one: the lowest where a value is to be low. Of unbounded ones none does."""
-    low_is_good = expectation.question.kind in {"by", "overall"} and expectation.comparison.startswith("<")
-    best = ends[0] if low_is_good else ends[1]
-    short: np.ndarray = (score > best if low_is_good else score < best) & np.isfinite(best)
-    return short
+def _in_turn(values: Values, ordered: np.ndarray, columns: tuple[str, ...]) -> list[int]:
+    """The first of every group, then the second of each: no group fills the page."""
+    if not columns:
+        return [int(index) for index in ordered[:MOST]]
+    groups = values.frame.select(columns).rows()
+    seen: Counter[Hashable] = Counter()
+    turns = []
+    for index in map(int, ordered):
+        turns.append((seen[groups[index]], index))
+        seen[groups[index]] += 1
+    return [index for _, index in sorted(turns, key=lambda turn: turn[0])[:MOST]]
 
 
-def _pairs(values: Values, missed: np.ndarray, columns: tuple[str, ...]) -> np.ndarray:
+def _apart(values: Values, scored: np.ndarray, score: np.ndarray) -> list[int]:
+    """The lowest and the highest sample of the pairs whose scores lie furthest apart."""
+    pair = values.parts[0].outcomes.samples.pair
+    assert pair is not None
+    members: dict[Hashable, list[int]] = {}
+    for index in map(int, np.flatnonzero(scored)):
+        members.setdefault(pair[index], []).append(index)
+    ends = [tuple(pick(held, key=lambda at: score[at]) for pick in (min, max)) for held in members.values()]
+    split = sorted(
+        (each for each in ends if score[each[0]] < score[each[1]]), key=lambda each: score[each[0]] - score[each[1]]
+    )
+    return [index for each in split[:MOST] for index in each]
+
+
+def _pairs(values: Values, missed: np.ndarray, columns: tuple[str, ...]) -> list[int]:
     """The members of pairs that were missed in part; of those, the ones most split between groups first."""
     pair = values.parts[0].outcomes.samples.pair
     assert pair is not None
@@ -56,11 +94,11 @@ def _pairs(values: Values, missed: np.ndarray, columns: tuple[str, ...]) -> np.n
         key=lambda together: (bool(missed[together].all()), str(pair[together[0]])),
     )
     groups = [str(row) for row in values.frame.select(columns).iter_rows()] if columns else []
-    return np.array([
+    return [
         index
         for together in split[:MOST]
         for index in (sorted(together, key=lambda at: groups[at]) if groups else together)
-    ], dtype=int)  # fmt: skip
+    ]
 
 
 def _sample(values: Values, index: int, columns: tuple[str, ...], score: np.ndarray) -> Mapping[str, Any]:

@@ -125,15 +125,21 @@ def measure(claim: str) -> str:
     return claim[: max(ends)] if ends else re.split(r"\s[<>]=?\s(?=[^<>]*$)", claim)[0]
 
 
-def _heats(shown: Iterable[Expectation]) -> list[tuple[str, list[str], dict[str, Forest]]]:
-    """For each division its groups and what was measured there; what several expectations read stands there once."""
-    tables: dict[str, dict[str, Forest]] = defaultdict(dict)
+def _heats(shown: Iterable[Expectation]) -> list[tuple[str, str, list[str], dict[str, Forest]]]:
+    """For each division of some tasks its groups and what was measured; what several expectations read is told once."""
+    tables: dict[tuple[str, str], dict[str, Forest]] = defaultdict(dict)
     for each in shown:
         if each.forest and each.raw["columns"]:
-            tables[each.forest.columns].setdefault(measure(each.claim), each.forest)
+            tasks = " and ".join(each.raw["tasks"])
+            tables[each.forest.columns, tasks].setdefault(measure(each.claim), each.forest)
     return [
-        (columns, sorted({group for forest in forests.values() for group in forest.rows}), forests)
-        for columns, forests in tables.items()
+        (
+            f"Every metric{tasks and f' of {tasks}'} by {columns}",
+            columns,
+            sorted({group for forest in forests.values() for group in forest.rows}),
+            forests,
+        )
+        for (columns, tasks), forests in tables.items()
     ]
 
 

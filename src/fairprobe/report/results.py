@@ -15,8 +15,9 @@ from typing import Any
 from fairprobe import __version__, statistics
 from fairprobe.errors import FairprobeError
 from fairprobe.expressions import Expectation, measures
-from fairprobe.metrics import Look, labelled
+from fairprobe.metrics import OF_CANDIDATES, Look, labelled
 from fairprobe.report.failures import failures
+from fairprobe.report.headings import heading
 from fairprobe.report.page import render
 from fairprobe.verdict import Claim, Defaults, Verdict
 
@@ -127,11 +128,15 @@ def _head(test: str, expectation: Expectation, claim: Claim, names: Mapping[str,
     question = expectation.question
     reference = question.reference
     reads_baseline = question.metric.reads_baseline
+    read = list(measures(question.metric))
     return {
         "test": test,
         "expression": repr(expectation),
         "claim": expectation.claim,
-        "metric": " and ".join(dict.fromkeys(measure.function for measure in measures(question.metric))),
+        "metric": " and ".join(dict.fromkeys(measure.function for measure in read)),
+        "heading": heading(question.metric),
+        "tasks": list(dict.fromkeys(measure.task.name for measure in read)),
+        "candidates": next((each.option("of") for each in read if each.function in OF_CANDIDATES), None),
         "question": question.kind,
         "columns": list(question.columns),
         "reference": None

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fairprobe.power import Foresight
 from fairprobe.report.anchors import anchor
+from fairprobe.report.expectation import label
 from fairprobe.report.figures import counted, places
 from fairprobe.statistics import POWER
 
@@ -26,7 +27,9 @@ def failure(entry: Mapping[str, Any], page: str) -> str:
     lines = [_headline(entry), *_groups(entry), *_guards(entry)]
     if entry["outcome"] == "inconclusive":
         lines.append(_needed(entry))
-    missed = f"{entry['missed']} of {entry['answered']} samples missed  " if entry["missed"] else ""
+    # what is shown of a change is what its model missed
+    by = " by the model" if entry["baseline"] else ""
+    missed = f"{entry['missed']} of {entry['answered']} samples missed{by}  " if entry["missed"] else ""
     lines.append(f"  {missed}{page}#{anchor(entry['test'])}")
     return "\n".join(lines)
 
@@ -84,10 +87,10 @@ def power_lines(foreseen: Sequence[Foresight]) -> list[str]:
 def number(value: float | None, decimals: int = 3) -> str:
     """A number as people write it, or that there is none.
 
-    >>> number(0.12345), number(0.0004, 4), number(None)
-    ('0.123', '0.0004', 'no evidence')
+    >>> number(0.12345), number(0.0004, 4), number(1234.5, 0), number(None)
+    ('0.123', '0.0004', '1,234', 'no evidence')
     """
-    return "no evidence" if value is None else f"{value:.{decimals}f}" if abs(value) < 10 else f"{value:.4g}"
+    return "no evidence" if value is None else f"{value:,.{decimals}f}"
 
 
 def _standing(entry: Mapping[str, Any]) -> str:
@@ -110,10 +113,16 @@ def _by_holm(results: Mapping[str, Any], outcome: str) -> str:
 
 
 def _decimals(entry: Mapping[str, Any]) -> int:
-    """Three, or as many as tell the value and its limits from the bound."""
+    """Three, fewer of large numbers, or as many as tell the value and its limits from the bound."""
     told = [entry[name] for name in ("value", "low", "high", "bound")]
     # a limit on the bound is the number next to it
-    return max(3, places(None if each is None else round(each, 12) for each in told))
+    return max(_usual(told), places(None if each is None else round(each, 12) for each in told))
+
+
+def _usual(told: Iterable[float | None]) -> int:
+    """How many decimals numbers of a size have."""
+    largest = max((abs(each) for each in told if each is not None), default=0.0)
+    return 3 if largest < 10 else 1 if largest < 1000 else 0
 
 
 def _headline(entry: Mapping[str, Any]) -> str:
@@ -123,23 +132,35 @@ def _headline(entry: Mapping[str, Any]) -> str:
         why = entry["error"] or "; ".join(entry["caveats"]) or "there is no evidence"
         return f"{question} was not measured: {why}; {expected}"
     value, low, high = (number(entry[name], _decimals(entry)) for name in ("value", "low", "high"))
-    limits = f"shown above {low} and below {high}"
-    evidence = f"({100 * entry['confidence']:.4g} % each side, {entry['clusters']} clusters)"
-    return f"{question} is {value}, {limits} {evidence}, {expected}: {WORDS[entry['outcome']]}"
+    clusters = counted(entry["clusters"], "cluster") + (
+        f", each a {entry['candidates']}" if entry["candidates"] else ""
+    )
+    limits = f"shown above {low} and below {high} ({100 * entry['confidence']:.4g} % each side, {clusters})"
+    if entry["low"] == entry["value"] == entry["high"]:
+        limits = "exactly, of these samples"
+    return f"{question} is {value}, {limits}, {expected}: {WORDS[entry['outcome']]}"
 
 
 def _groups(entry: Mapping[str, Any]) -> list[str]:
     groups: Sequence[Mapping[str, Any]] = entry["groups"]
     if not groups:
         return []
-    decimals = _decimals(entry)
+    decimals = max(
+        _decimals(entry) if entry["question"] in {"by", "overall"} else 0, _usual(g["value"] for g in groups)
+    )
+    some_left_out = any(group["left_out"] for group in groups)
     rows = [
-        [*map(str, group["group"].values()), number(group["value"], decimals), str(group["samples"])]
+        [*map(str, group["group"].values()), number(group["value"], decimals), str(group["samples"]),
+         *([str(group["left_out"])] if some_left_out else [])]
         for group in groups
-    ]
-    worst = sorted(range(len(rows)), key=lambda place: _sort_key(groups[place], entry))[:MOST_GROUPS]
-    table = [[*entry["columns"], entry["metric"] or "value", "n"], *(rows[place] for place in worst)]
-    lines = _aligned(table, len(entry["columns"]))
+    ]  # fmt: skip
+    named = {*(entry["between"] or ()), entry["reference"]}
+    speaking = sorted(range(len(rows)), key=lambda place: _sort_key(groups[place], entry))
+    # the groups that decide are never cut
+    told = sorted(speaking, key=lambda place: label(groups[place]["group"]) not in named)[:MOST_GROUPS]
+    worst = [place for place in speaking if place in told]
+    head = [*entry["columns"], entry["heading"], "n", *(["left out"] if some_left_out else [])]
+    lines = _aligned([head, *(rows[place] for place in worst)], len(entry["columns"]))
     hidden = len(groups) - len(worst)
     return [*lines, f"  and {hidden} more groups"] if hidden else lines
 
@@ -166,8 +187,9 @@ def _foreseen(foresight: Foresight) -> list[str]:
     if power is None:
         return [*cells, "unknown", "unknown", "unknown"]
     least, most = foresight.ends or (-math.inf, math.inf)
-    low = f"<= {number(power.below)}" if power.below >= least and math.isfinite(power.below) else "none"
-    high = f">= {number(power.above)}" if power.above <= most and math.isfinite(power.above) else "none"
+    usual = _usual(each for each in (power.below, power.above) if math.isfinite(each))
+    low = f"<= {number(power.below, usual)}" if power.below >= least and math.isfinite(power.below) else "none"
+    high = f">= {number(power.above, usual)}" if power.above <= most and math.isfinite(power.above) else "none"
     passes, fails = (low, high) if expectation.comparison in {"<", "<="} else (high, low)
     passes = passes if foresight.can_pass is not False else "none"
     unknown = "never" if math.isfinite(power.below) else "unknown"
@@ -189,9 +211,10 @@ def _guards(entry: Mapping[str, Any]) -> list[str]:
 
 def _needed(entry: Mapping[str, Any]) -> str:
     if entry["needed"] is not None:
+        there = "in the smallest group, which has" if entry["columns"] else "where there are"
         return (
             f"  about {entry['more_samples']:,} more samples would decide it: {entry['needed']:,} clusters "
-            f"in the smallest group, which has {entry['clusters']:,}"
+            f"{there} {entry['clusters']:,}"
         )
     if entry["clusters"] == 1:
         return "  a group has one cluster, so nothing is known of how clusters vary: give it more"
