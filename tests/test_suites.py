@@ -76,13 +76,13 @@ def test_the_same_public_questions_are_asked_in_twelve_languages(run, shared_dat
     # a character of Thai is three tokens of this tokenizer
     long = make_checkpoint(tmp_path / "long", context=16384)
     done, results = run(
-        "suites/multilingual/test_multilingual.py", "-k", "same_question", "--fairprobe-limit=36",
+        "suites/multilingual/test_multilingual.py", "-k", "same_question", "--fairprobe-limit=24",
         f"--fairprobe-data={shared_data}", model=long,
     )  # fmt: skip
     (answered,) = results["verdicts"] or pytest.fail(done.stdout)
     languages = ("ar", "de", "el", "en", "es", "hi", "ro", "ru", "th", "tr", "vi", "zh")
-    assert {group["group"]["language"]: group["samples"] for group in answered["groups"]} == dict.fromkeys(languages, 3)
-    assert {group["clusters"] for group in answered["groups"]} == {3}
+    assert {group["group"]["language"]: group["samples"] for group in answered["groups"]} == dict.fromkeys(languages, 2)
+    assert {group["clusters"] for group in answered["groups"]} == {2}
     assert not any("error" in group["statuses"] for group in answered["groups"])
     assert results["data"][0]["licence"] == "CC-BY-SA-4.0"
 
@@ -102,7 +102,8 @@ def test_global_mmlu_is_read_where_the_hub_keeps_it(run, tmp_path):
 
 @pytest.mark.vllm
 def test_vllm_answers_every_suite_as_transformers_does(run):
-    asked = (*(f"suites/{name}" for name in SUITES), "--fairprobe-profile=sample")
+    # a baseline would take another vLLM, which starts slowly
+    asked = (*(f"suites/{name}" for name in SUITES), "--fairprobe-profile=sample", "-k", "not tuning")
     _, ours = run(*asked, "--fairprobe-engine=transformers")
     done, theirs = run(*asked, "--fairprobe-engine=vllm")
     assert done.returncode == 0, done.stdout
