@@ -154,7 +154,7 @@ def test_a_folder_without_weights_says_so(copy):
 
 
 def test_recorded_answers_are_no_checkpoint_on_disk():
-    with pytest.raises(EngineError, match="recorded answers are read by Recorded tasks"):
+    with pytest.raises(EngineError, match="recorded:mistral names recorded answers, which have nothing to ask"):
         resolve("recorded:mistral", "model")
 
 

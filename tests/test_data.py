@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from fairprobe import BadData, Generation, Recorded, UnknownGroup
-from fairprobe.data import Dataset, Files, Frame, Places, column, lies, read, source_of
+from fairprobe.data import Dataset, Files, Frame, Places, column, known, lies, read, source_of
 
 ROWS = [{"dialect": "en_us", "score": 1.0}, {"dialect": "en_in", "score": 0.5}]
 
@@ -225,8 +225,9 @@ def test_a_file_that_is_not_there_is_told_where_it_was_looked_for(tmp_path):
 
 def test_an_empty_file_is_refused(write, tmp_path):
     assert refusal(read, write("a.jsonl", "")) == f"{tmp_path}/a.jsonl is empty: it should hold one sample per row"
-    assert refusal(read, write("a.csv", "a,b\n")) == "a.csv holds no samples: it should hold one per row"
-    assert "cannot be read" in refusal(read, write("b.jsonl", "\n\n"))
+    assert refusal(read, write("a.csv", "a,b\n")) == f"{tmp_path}/a.csv holds no samples: it should hold one per row"
+    assert refusal(read, write("b.jsonl", "\n\n")) == f"{tmp_path}/b.jsonl is empty: it should hold one sample per row"
+    assert refusal(read, write("b.csv", "\n")) == f"{tmp_path}/b.csv is empty: it should hold one sample per row"
 
 
 def test_an_unknown_ending_is_refused(write, tmp_path):
@@ -261,7 +262,69 @@ def test_a_line_that_is_no_object_is_named_by_its_number(write, line, tmp_path):
 
 def test_a_file_of_another_kind_is_refused(write):
     assert "a.parquet cannot be read: " in refusal(read, write("a.parquet", "a,b\n1,2\n"))
-    assert "a.csv cannot be read: " in refusal(read, write("a.csv", "a,b\n1,2,3\n"))
+
+
+def test_a_row_with_too_many_cells_is_named_by_its_line(write, tmp_path):
+    assert refusal(read, write("a.csv", "a,b\n1,2\n1,2,3\n")) == (
+        f"{tmp_path}/a.csv, line 3 has 3 cells, and the header 2: a text that holds ',' stands in quotes"
+    )
+    assert "line 2 has 3 cells" in refusal(read, write("a.tsv", "a\tb\n1\t2\t3\n"))
+
+
+def test_a_quote_that_is_not_closed_is_named_by_the_line_where_its_row_begins(write, tmp_path):
+    assert refusal(read, write("a.csv", 'a,b\n1,2\n3,"x\n4,5\n')) == (
+        f"{tmp_path}/a.csv, the row that begins in line 3 has a quote that is not closed (unexpected end of data)"
+    )
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le"])
+def test_a_file_in_utf_16_is_named_by_its_first_line(write, tmp_path, encoding):
+    wanted = write("a.csv", "")
+    (tmp_path / "a.csv").write_bytes("score,word\n1,owl\n".encode(encoding))
+    assert "a.csv, line 1 is not UTF-8: byte 0x" in refusal(read, wanted)
+
+
+@pytest.mark.parametrize(("name", "text"), [("a.jsonl", '{"a": 1}\n'), ("a.csv", "a\n1\n"), ("a.json", '[{"a": 1}]')])
+def test_a_mark_of_utf_8_is_no_part_of_the_first_line(write, name, text):
+    assert read(write(name, f"\ufeff{text}")).frame.to_dicts() == [{"a": 1}]
+
+
+def test_a_folder_is_no_file(write, tmp_path):
+    write("parts/a.csv", "a\n1\n")
+    assert refusal(read, Files(Dataset("parts"), tmp_path)) == (
+        f"{tmp_path}/parts is a folder; name its files, as in 'parts/*.jsonl'"
+    )
+
+
+def test_the_values_of_a_word_are_those_of_the_files_there_are(write, tmp_path):
+    write("out/gpt.csv", "a\n1\n")
+    write("out/bert.csv", "a\n1\n")
+    assert known(Files(Dataset("out/{model}.csv"), tmp_path), "model") == ["bert", "gpt"]
+    assert known(Files(Dataset("out/gpt.csv"), tmp_path), "model") == []
+
+
+def lines_of(path):
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_a_function_that_reads_a_broken_line_has_it_named(write, tmp_path):
+    write("a.jsonl", '{"a": 1}\n{"a": \n')
+    assert refusal(read, Files(Dataset("a.jsonl", read=lines_of), tmp_path)).startswith(
+        f"{tmp_path}/a.jsonl, line 2 is not JSON: "
+    )
+
+
+def test_a_function_that_raises_is_named_with_the_file(write, tmp_path):
+    write("a.jsonl", '{"a": 1}\n')
+    wrong = Dataset("a.jsonl", read=lambda path: [{"b": row["b"]} for row in lines_of(path)])
+    assert refusal(read, Files(wrong, tmp_path)) == (
+        f"{tmp_path}/a.jsonl cannot be read: read=<lambda> raised KeyError('b'); "
+        "it gives a dataframe, one sample per row"
+    )
+    nothing = Dataset("a.jsonl", read=lambda _: None)
+    assert refusal(read, Files(nothing, tmp_path)).startswith(
+        f"{tmp_path}/a.jsonl, by read=<lambda>: samples come from"
+    )
 
 
 def test_files_of_one_glob_hold_the_same_kind_of_column(write, tmp_path):
@@ -276,3 +339,5 @@ def test_an_unknown_column_is_told_with_those_there_are():
     with pytest.raises(UnknownGroup) as refused:
         column(pl.DataFrame(ROWS), "accent", "clues")
     assert str(refused.value) == "clues has no column 'accent'; its samples have dialect, score"
+    with pytest.raises(UnknownGroup, match=r"; its samples have dialect, score; did you mean 'dialect'\?$"):
+        column(pl.DataFrame(ROWS), "Dialct", "clues")

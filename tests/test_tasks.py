@@ -497,10 +497,10 @@ def test_a_missing_score_is_no_number(lacking):
 def test_a_score_is_a_column_of_numbers():
     task = recorded("good")
     assert refusal(task.outcomes, task.load()) == (
-        "Recorded('answers', 1 samples): score='score' should be a column of numbers; it holds String: 'good'"
+        "Recorded('answers', 1 samples): score='score' should be a column of numbers; it holds String: 'good' in row 1"
     )
     named = Recorded([{"right": 1.0}], name="answers")
-    assert refusal(named.outcomes, named.load()) == (
+    assert refusal(named.load) == (
         "Recorded('answers', 1 samples) has no column 'score'; its samples have right"
     )
 
@@ -513,7 +513,7 @@ def test_the_model_is_a_word_of_the_path(tmp_path):
     assert not task.has("bert")
     assert task.recorded("gpt").frame.to_dicts() == [{"score": 1}]
     assert task.has("broken"), "a broken recording is an error, not a recording that is not there"
-    assert "cannot be read" in refusal(task.recorded, "broken")
+    assert "broken.csv, line 2 has" in refusal(task.recorded, "broken")
 
 
 def test_the_model_may_stand_in_a_column():

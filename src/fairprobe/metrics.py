@@ -680,6 +680,8 @@ def _check_same_groups(question: Question, values: Values, at: np.ndarray, label
     """Recordings that are compared sample by sample have the same groups in the same rows."""
     for part in values.parts[1:]:
         frame = part.outcomes.samples.frame
+        for name in question.columns:
+            data.column(frame, name, f"{values.task!r} for the {part.role}")
         if frame is not values.frame and not np.array_equal(_index(frame, question.columns, labels), at):
             msg = (
                 f"{question.plain}: the rows of {values.task!r} for the {part.role} are in other groups of "

@@ -120,6 +120,7 @@ class Session:
         self._engines: dict[Role, Engine] = {}
         self._refusals: dict[tuple[Role, type[Request]], str | None] = {}
         self._responses: dict[Role, dict[Request, Response]] = {"model": {}, "baseline": {}}
+        self.unrecorded: dict[str, str] = {}
         self._requests: dict[Task, list[tuple[Request, ...]]] = {}
         self._checked: set[tuple[Task, Role]] = set()
         self._outcomes: dict[tuple[Task, Role], Outcomes] = {}
@@ -137,6 +138,7 @@ class Session:
                     return "that read recorded answers, since --model names none (--model=recorded:NAME)"
                 name = self.settings.recorded(role)
                 if name is not None and not task.has(name, self.settings.places):
+                    self._tell_unrecorded(task, name)
                     return f"without a recording of {name!r}"
             elif self.settings.spec(role) is not None and (refusal := self._refusal(task, role)):
                 return f"that the {role} cannot answer: {refusal}"
@@ -337,9 +339,17 @@ class Session:
     def _recorded(self, task: Recorded, role: Role) -> str:
         name = self.settings.recorded(role)
         if name is None:
-            msg = f"{task!r} holds recorded answers: name whose with --{role}=recorded:NAME"
+            spec = self.settings.spec(role)
+            msg = f"{task!r} holds recorded answers, and --{role}={spec} names none: --{role}=recorded:NAME"
             raise NoCheckpoint(msg)
         return name
+
+    def _tell_unrecorded(self, task: Recorded, name: str) -> None:
+        """Remember where a recording was looked for, and which there are."""
+        try:
+            task.recorded(name, self.settings.places)
+        except FairprobeError as error:
+            self.unrecorded.setdefault(name, str(error))
 
     def _outcome(self, task: Task, role: Role) -> Outcomes:
         samples = self.samples(task, role)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 import polars as pl
 
-from fairprobe.data.files import Rows, lies, read
+from fairprobe.data.files import Rows, known, lies, read
 from fairprobe.data.literals import literal
 from fairprobe.data.sources import HERE, Dataset, Files, Frame, Places, Reader, Source, source_of
 from fairprobe.errors import UnknownGroup
 
 __all__ = [
-    "HERE", "Dataset", "Files", "Frame", "Places", "Reader", "Rows", "Source", "column", "lies", "literal",
-    "read", "source_of",
+    "HERE", "Dataset", "Files", "Frame", "Places", "Reader", "Rows", "Source", "column", "known", "lies", "literal",
+    "near", "read", "source_of",
 ]  # fmt: skip
 
 
@@ -19,9 +22,20 @@ def column(frame: pl.DataFrame, name: str, where: str) -> pl.Series:
     """A column by its name; raises `UnknownGroup`, naming those that there are."""
     if name not in frame.columns:
         shown = ", ".join(frame.columns[:MOST_NAMED]) + (", …" if len(frame.columns) > MOST_NAMED else "")
-        msg = f"{where} has no column {name!r}; its samples have {shown}"
+        msg = f"{where} has no column {name!r}; its samples have {shown}{near(name, frame.columns)}"
         raise UnknownGroup(msg)
     return frame[name]
+
+
+def near(name: str, names: Iterable[str]) -> str:
+    """The end of a message about a name that is not there: the one that was meant, if any is like it.
+
+    >>> near("dialct", ["dialect", "score"]), near("accent", ["dialect", "score"])
+    ("; did you mean 'dialect'?", '')
+    """
+    by_lower = {each.lower(): each for each in names}
+    found = difflib.get_close_matches(name.lower(), by_lower, n=1)
+    return f"; did you mean {by_lower[found[0]]!r}?" if found else ""
 
 
 MOST_NAMED = 40

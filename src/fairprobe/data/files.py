@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
+import csv
 import hashlib
+import io
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,15 +18,28 @@ import polars as pl
 from fairprobe.data.sources import HERE, PLACEHOLDER, Dataset, Files, Frame, Places, Reader, Source, framed
 from fairprobe.errors import BadData
 
+BOM = codecs.BOM_UTF8
+
 
 def _read_lines(path: Path | str, text: Sequence[str]) -> pl.DataFrame:  # noqa: ARG001 - texts are told by their quotes
+    if isinstance(path, Path) and _begins(path, BOM):
+        return pl.read_ndjson(io.BytesIO(path.read_bytes().removeprefix(BOM)), infer_schema_length=None)
     return pl.read_ndjson(path, infer_schema_length=None)
 
 
+def _begins(path: Path, mark: bytes) -> bool:
+    with path.open("rb") as held:
+        return held.read(len(mark)) == mark
+
+
 def _read_csv(path: Path | str, text: Sequence[str], separator: str = ",") -> pl.DataFrame:
-    return pl.read_csv(
+    frame = pl.read_csv(
         path, separator=separator, infer_schema_length=None, schema_overrides=dict.fromkeys(text, pl.String)
     )
+    if any(mark in name for name in frame.columns for mark in "\0\ufffd"):
+        msg = "its header is not UTF-8"
+        raise ValueError(msg)
+    return frame
 
 
 def _read_tsv(path: Path | str, text: Sequence[str]) -> pl.DataFrame:
@@ -42,6 +58,8 @@ def _read_parquet(path: Path | str, text: Sequence[str]) -> pl.DataFrame:  # noq
     return pl.read_parquet(path)
 
 
+_LINES = frozenset({".jsonl", ".ndjson"})
+_SEPARATORS = {".csv": ",", ".tsv": "\t"}
 _READERS: Mapping[str, Callable[[Path | str, Sequence[str]], pl.DataFrame]] = {
     ".jsonl": _read_lines,
     ".ndjson": _read_lines,
@@ -89,7 +107,16 @@ def read(source: Files | Frame, places: Places = HERE, text: Sequence[str] = ())
         Source(str(path), hashlib.sha256(path.read_bytes()).hexdigest(), part.height, revision, dataset.licence)
         for (path, _), part in zip(found, parts, strict=True)
     )
-    return Rows(_not_empty(_stack(parts, pattern), pattern), sources, _is_sample(source, places))
+    name = found[0][0] if len(found) == 1 else pattern
+    return Rows(_not_empty(_stack(parts, pattern), name), sources, _is_sample(source, places))
+
+
+def known(source: Files | Frame, word: str, places: Places = HERE) -> list[str]:
+    """The values of a path's `{word}` in the files that there are."""
+    if isinstance(source, Frame) or "://" in source.pattern:
+        return []
+    found = (_matching(folder / _pattern(source, places)) for folder in _folders(source, places))
+    return sorted({words[word] for _, words in next(filter(None, found), []) if word in words})
 
 
 def _is_sample(source: Files, places: Places) -> bool:
@@ -108,7 +135,7 @@ def _folders(source: Files, places: Places) -> list[Path]:
         return [source.beside]
     hub = source.dataset.hub
     if hub is None:
-        return [folder for folder in (places.root, source.beside) if folder is not None]
+        return list(dict.fromkeys(folder for folder in (places.root, source.beside) if folder is not None))
     return [] if places.root is None else [places.root / hub, places.root / hub.rpartition("/")[2]]
 
 
@@ -124,6 +151,10 @@ def _locate(source: Files, pattern: str, places: Places) -> tuple[list[tuple[Pat
     looked = " and ".join(map(str, [Path(pattern).parent] if Path(pattern).is_absolute() else folders))
     dataset = source.dataset
     if dataset.hub is None or _is_sample(source, places):
+        for held in (folder / pattern for folder in folders):
+            if held.is_dir():
+                msg = f"{held} is a folder; name its files, as in '{pattern.rstrip('/')}/*.jsonl'"
+                raise BadData(msg)
         offer = "" if dataset.sample is None else ", or try the suite on rows of its own: --fairprobe-profile=sample"
         msg = (
             f"no file {pattern!r}: looked in {looked}. Give a path beside the test module, or name the root "
@@ -199,31 +230,38 @@ def _read_file(path: Path, dataset: Dataset, text: Sequence[str]) -> pl.DataFram
             f"{path.suffix or 'a file without an ending'!r}"
         )
         raise BadData(msg)
-    if path.stat().st_size == 0:
-        msg = f"{path} is empty: it should hold one sample per row"
-        raise BadData(msg)
     try:
         return reader(path, text)
     except (pl.exceptions.PolarsError, OSError, ValueError, RecursionError) as error:
-        if path.suffix != ".parquet":
-            _name_foreign_bytes(path)
-        if path.suffix in {".jsonl", ".ndjson"}:
-            _name_broken_line(path)
-        msg = f"{path} cannot be read: {error}"
+        if not path.read_bytes().strip():
+            msg = f"{path} is empty: it should hold one sample per row"
+            raise BadData(msg) from None
+        _name_what_is_wrong(path)
+        msg = f"{path} cannot be read: {str(error).partition(chr(10))[0]}"
         raise BadData(msg) from error
+
+
+def _name_what_is_wrong(path: Path) -> None:
+    """Say which line of a text file it is, where it is one."""
+    if path.suffix != ".parquet":
+        _name_foreign_bytes(path)
+    if path.suffix in _LINES:
+        _name_broken_line(path)
+    if path.suffix in _SEPARATORS:
+        _name_broken_row(path)
 
 
 def _read_by(reader: Reader, path: Path) -> pl.DataFrame:
     """What a user's own function makes of a file."""
+    name = getattr(reader, "__name__", repr(reader))
     try:
         return framed(reader(path))
     except BadData as error:
-        msg = f"{path}: {error}"
+        msg = f"{path}, by read={name}: {error}"
         raise BadData(msg) from error
     except Exception as error:
-        if path.suffix != ".parquet":
-            _name_foreign_bytes(path)
-        name = getattr(reader, "__name__", repr(reader))
+        if isinstance(error, (UnicodeError, json.JSONDecodeError)):
+            _name_what_is_wrong(path)
         msg = f"{path} cannot be read: read={name} raised {error!r}; it gives a dataframe, one sample per row"
         raise BadData(msg) from error
 
@@ -235,12 +273,17 @@ def _name_foreign_bytes(path: Path) -> None:
             try:
                 line.decode()
             except UnicodeDecodeError as error:
+                at = error.start
+            else:
+                # UTF-16 without a mark of its own
+                at = line.find(b"\0")
+            if at >= 0:
                 msg = (
-                    f"{path}, line {number} is not UTF-8: byte {line[error.start]:#04x} after "
-                    f"{line[max(0, error.start - 20) : error.start].decode(errors='replace')!r}. The file mixes "
+                    f"{path}, line {number} is not UTF-8: byte {line[at]:#04x} after "
+                    f"{line[max(0, at - 20) : at].decode(errors='replace')!r}. The file mixes "
                     f"encodings or has another one: save it as UTF-8."
                 )
-                raise BadData(msg) from None
+                raise BadData(msg)
 
 
 def _name_broken_line(path: Path) -> None:
@@ -248,7 +291,7 @@ def _name_broken_line(path: Path) -> None:
     with path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             try:
-                held = json.loads(line, parse_constant=_refuse_constant) if line.strip() else {}
+                held = json.loads(line.decode("utf-8-sig"), parse_constant=_refuse_constant) if line.strip() else {}
             except ValueError as error:
                 msg = f"{path}, line {number} is not JSON: {error}. It begins {line[:60].decode(errors='replace')!r}."
                 raise BadData(msg) from None
@@ -258,6 +301,26 @@ def _name_broken_line(path: Path) -> None:
                     f"{line[:60].decode(errors='replace')!r}"
                 )
                 raise BadData(msg)
+
+
+def _name_broken_row(path: Path) -> None:
+    """Say which line of a file of cells has too many, or a quote that is not closed."""
+    with path.open(encoding="utf-8-sig", newline="") as lines:
+        rows, begins = csv.reader(lines, delimiter=_SEPARATORS[path.suffix], strict=True), 1
+        try:
+            width = len(next(rows, ()))
+            begins = rows.line_num + 1
+            for row in rows:
+                if len(row) > width:
+                    msg = (
+                        f"{path}, line {rows.line_num} has {len(row)} cells, and the header {width}: "
+                        f"a text that holds {_SEPARATORS[path.suffix]!r} stands in quotes"
+                    )
+                    raise BadData(msg)
+                begins = rows.line_num + 1
+        except csv.Error as error:
+            msg = f"{path}, the row that begins in line {begins} has a quote that is not closed ({error})"
+            raise BadData(msg) from None
 
 
 def _refuse_constant(name: str) -> None:

@@ -169,7 +169,7 @@ def _find(spec: str, revision: str | None, patterns: tuple[str, ...]) -> _Place:
         msg = "a checkpoint is named by a folder or a hub id; the name given is empty"
         raise NoCheckpoint(msg)
     if spec.startswith(RECORDED):
-        msg = f"{spec}: recorded answers are read by Recorded tasks and have no weights to load"
+        msg = f"{spec} names recorded answers, which have nothing to ask; name a folder or a hub id"
         raise EngineError(msg)
     folder = Path(spec).expanduser()
     if folder.is_dir():

@@ -16,6 +16,7 @@ from fairprobe.pytest_plugin.options import asks_nothing
 from fairprobe.pytest_plugin.workers import Controller, is_worker, leave_facts, leave_plan
 
 if TYPE_CHECKING:
+    from fairprobe.metrics import Role
     from fairprobe.pytest_plugin.run import Run
 
 
@@ -73,10 +74,10 @@ class Record:
 
     def deselect(self, items: list[pytest.Item]) -> None:
         """Take out the expectations that this run has no answers to, by reason; nothing left is an error."""
-        mine = _expectations(items)
+        mine = [item for item in items if hasattr(item, "expectation") or asked_roles(item)]
         if not mine or not self.run.settings.model:
             return
-        reasons = {item: reason for item in mine if (reason := self.run.session.unanswerable(item.expectation))}
+        reasons = {item: reason for item in mine if (reason := self._unanswerable(item))}
         if not reasons:
             return
         self.deselected.update(reasons.values())
@@ -85,7 +86,13 @@ class Record:
         if len(reasons) == len(mine):
             why = "; ".join(f"{count} {reason}" for reason, count in self.deselected.items())
             msg = f"fairprobe: no expectation is left with --model={self.run.settings.model}: {why}"
-            raise pytest.UsageError(msg)
+            raise pytest.UsageError("\n".join([msg, *self.run.session.unrecorded.values()]))
+
+    def _unanswerable(self, item: Any) -> str | None:
+        if hasattr(item, "expectation"):
+            return self.run.session.unanswerable(item.expectation)
+        recorded = [role for role in asked_roles(item) if self.run.settings.recorded(role) is not None]
+        return f"that ask a checkpoint, since --{recorded[0]} names recorded answers" if recorded else None
 
     def plan(self, items: Sequence[pytest.Item]) -> None:
         """Plan every selected expectation; workers hand the lines to the controller, which prints them."""
@@ -159,7 +166,17 @@ class Record:
         if not self.deselected:
             return []
         counted = "; ".join(f"{count} {reason}" for reason, count in self.deselected.items())
-        return [f"fairprobe: deselected {counted}"]
+        told = [f"fairprobe: {each}" for each in self.run.session.unrecorded.values()]
+        return [f"fairprobe: deselected {counted}", *told]
+
+
+def asked_roles(item: pytest.Item) -> list[Role]:
+    """The checkpoints that a test asks itself, through fixtures of ours and not of its own by these names."""
+    if not isinstance(item, pytest.Function):
+        return []
+    held = item._fixtureinfo.name2fixturedefs
+    roles: list[Role] = ["model", "baseline"]
+    return [role for role in roles if role in held and held[role][-1].func.__module__ == "fairprobe.pytest_plugin"]
 
 
 def _expectations(items: Sequence[pytest.Item]) -> list[Any]:

@@ -130,7 +130,12 @@ class Run:
 
     def role(self, role: Role) -> Model:
         """A checkpoint for tests that ask it themselves. Raises `NoCheckpoint` where none is named."""
-        self.session.checkpoint(role)
+        __tracebackhide__ = True
+        try:
+            self.session.checkpoint(role)
+        except FairprobeError as error:
+            # where in our code it was found tells its reader nothing
+            raise error.with_traceback(None) from None
         self.planned = self.planned or Plan()
         return Model(self.session, role)
 

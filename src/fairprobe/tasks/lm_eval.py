@@ -17,13 +17,13 @@ OWN = ("doc_id", "target", "filter", "response", "prompt")
 def samples(path: Path) -> pl.DataFrame:
     """One row per document and filter: its fields, what it was asked and answered, and every metric by its name."""
     with path.open(encoding="utf-8") as lines:
-        rows = [_row(json.loads(line), path, number) for number, line in enumerate(lines, start=1) if line.strip()]
+        rows = [_row(json.loads(line), number) for number, line in enumerate(lines, start=1) if line.strip()]
     return pl.from_dicts(rows, infer_schema_length=None)
 
 
-def _row(logged: Any, path: Path, number: int) -> dict[str, Any]:
+def _row(logged: Any, number: int) -> dict[str, Any]:
     if not isinstance(logged, dict) or not {"doc_id", "doc", "filtered_resps"} <= logged.keys():
-        msg = f"{path}, line {number} is no sample that lm-eval logs: it has no doc_id, doc and filtered_resps"
+        msg = f"line {number} is no sample that lm-eval logs: it has no doc_id, doc and filtered_resps"
         raise BadData(msg)
     doc = logged["doc"] if isinstance(logged["doc"], dict) else {"doc": logged["doc"]}
     fields = {f"doc_{name}" if name in OWN or name in logged else name: held for name, held in doc.items()}

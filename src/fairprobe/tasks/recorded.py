@@ -130,14 +130,21 @@ class Recorded(Task):
         if not data.lies(self.data, places.of(model)):
             # a file that lies nowhere under any name is an error, which reading it says
             return not (isinstance(self.data, data.Files) and "{model}" in self.data.pattern)
-        if self.model is None:
+        try:
+            return self.model is None or model in self._models(self.load(places.of(model)).frame)
+        except BadData:
+            # so is one that cannot be read
             return True
-        held = data.column(self.load(places.of(model)).frame, self.model, repr(self))
-        return model in held.cast(pl.String).to_list()
 
     def recorded(self, model: str, places: data.Places = data.HERE) -> Samples:
         """The samples of one recorded model, without the rows that are to be dropped."""
-        samples = self.load(places.of(model))
+        try:
+            samples = self.load(places.of(model))
+        except BadData as error:
+            if (names := data.known(self.data, "model", places)) and model not in names:
+                msg = f"{error} Recorded are {', '.join(names)}{data.near(model, names)}"
+                raise BadData(msg) from error
+            raise
         if self.model is not None:
             samples = samples.take(np.flatnonzero(self._mine(samples, model)))
         self._check_key(samples.frame)
@@ -177,11 +184,11 @@ class Recorded(Task):
         return {**{name: (0.0, 1.0) for name, _ in self._scorers}, **recorded}
 
     def _keyed(self, rows: data.Rows) -> Samples:
+        for name in (*self.scored_columns, *self.keys):
+            data.column(rows.frame, name, repr(self))
         samples = super()._keyed(rows)
         if not self.keys or self.cluster or self.pair:
             return samples
-        for name in self.keys:
-            data.column(rows.frame, name, f"{self!r} is told apart by {name!r}, but it")
         # the same sample is the same cluster in every model's recording
         return replace(samples, cluster=np.array([*map(str, rows.frame.select(self.keys).iter_rows())], dtype=object))
 
@@ -189,22 +196,25 @@ class Recorded(Task):
         return data.source_of(self.data, callers_folder(), self.read)
 
     def _mine(self, samples: Samples, model: str) -> np.ndarray:
-        assert self.model is not None
-        models = data.column(samples.frame, self.model, repr(self)).cast(pl.String)
-        mine: np.ndarray = (models == model).fill_null(value=False).to_numpy()
+        models = self._models(samples.frame)
+        mine = np.array([each == model for each in models])
         if not mine.any():
+            names = sorted({each for each in models if each is not None})
             msg = (
                 f"{self!r} has no recording of {model!r} in {self.model!r}; it has "
-                f"{', '.join(sorted(set(models.drop_nulls())))}"
+                f"{', '.join(names)}{data.near(model, names)}"
             )
             raise BadData(msg)
         return mine
 
+    def _models(self, frame: pl.DataFrame) -> list[str | None]:
+        """Whose each row is."""
+        assert self.model is not None
+        return data.column(frame, self.model, repr(self)).cast(pl.String).to_list()
+
     def _check_key(self, frame: pl.DataFrame) -> None:
         if not self.keys:
             return
-        for name in self.keys:
-            data.column(frame, name, f"{self!r} is told apart by {name!r}, but it")
         twice = frame.group_by(self.keys, maintain_order=True).len().filter(pl.col("len") > 1)
         if twice.height:
             *held, count = twice.row(0)
@@ -237,12 +247,15 @@ class Recorded(Task):
 
     def _values(self, frame: pl.DataFrame, name: str) -> np.ndarray:
         found = np.where(self._stands_for(frame, name, "zero"), 0.0, self._numbers(frame, name))
-        lacking = np.isnan(found) | self._stands_for(frame, name, "error")
+        lacking = ~np.isfinite(found) | self._stands_for(frame, name, "error")
         if lacking.any():
             row = int(lacking.argmax())
+            what, how = "missing", "'drop' or 'zero'"
+            if np.isinf(found[row]):
+                what, how = "infinite", f"{{float('{found[row]}'): 'drop'}}"
             msg = (
-                f"{self!r}: {int(lacking.sum())} of {frame.height} scores in {name!r} are missing, the "
-                f"first in row {row + 1}; say what becomes of them: missing='drop' or 'zero'"
+                f"{self!r}: {int(lacking.sum())} of {frame.height} scores in {name!r} are {what}, the "
+                f"first in row {row + 1}; say what becomes of them: missing={how}"
             )
             raise BadData(msg)
         low, high = self.range or (-np.inf, np.inf)
@@ -257,7 +270,14 @@ class Recorded(Task):
         """A column as numbers, NaN where it holds none."""
         values = data.column(frame, name, repr(self))
         if not values.dtype.is_numeric() and values.dtype not in {pl.Boolean, pl.Null}:
-            msg = f"{self!r}: score={name!r} should be a column of numbers; it holds {values.dtype}: {values[0]!r:.60}"
+            odd = values.is_not_null()
+            if values.dtype == pl.String:
+                odd &= values.cast(pl.Float64, strict=False).is_null()
+            row = int(odd.arg_max() or 0)
+            msg = (
+                f"{self!r}: score={name!r} should be a column of numbers; it holds {values.dtype}: "
+                f"{values[row]!r:.60} in row {row + 1}"
+            )
             raise BadData(msg)
         return values.cast(pl.Float64).fill_null(np.nan).to_numpy()
 
