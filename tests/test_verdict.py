@@ -307,9 +307,9 @@ def test_a_group_without_any_answer_has_no_number(status):
     assert judged.outcome == "invalid"
     assert judged.decision is None
     assert judged.between is None
-    assert [(group.value, group.low, group.high, group.samples) for group in judged.groups] == [
-        (None, None, None, 100)
-    ] * 2
+    empty, answered = judged.groups
+    assert (empty.value, empty.low, empty.high, empty.samples) == (None, None, None, 100)
+    assert (answered.value, answered.samples) == (0.8, 100), "what others answered is not lost"
     assert judged.caveats == ("no sample of ng in Generation('clues', 200 samples) was answered",)
     assert judged.is_red
 

@@ -362,6 +362,18 @@ class Grouped:
             bool(np.isnan(v.noise[v.kept & (at >= 0)]).any()) for v, at in zip(self.values, self.index, strict=True)
         )
 
+    def with_evidence(self) -> Grouped:
+        """The groups alone that have a value on every side."""
+        held = [
+            {*at[v.kept & (at >= 0) & ~np.isnan(v.value)].tolist()}
+            for v, at in zip(self.values, self.index, strict=True)
+        ]
+        places = sorted(set.intersection(*held))
+        # the last place stands for samples of no group, which are at -1
+        renumbered = np.full(len(self.labels) + 1, -1)
+        renumbered[places] = np.arange(len(places))
+        return Grouped(self.values, tuple(self.labels[at] for at in places), [renumbered[at] for at in self.index])
+
     def estimates(self, imputed: Sequence[Literal["low", "high"]] | None = None, *, fixed: bool = False) -> Estimates:
         """The groups' values. Missing ones are left out, or taken so that the value comes to the `imputed` end.
 
@@ -551,7 +563,10 @@ def _ordered(values: Sequence[Values]) -> list[Values]:
 
 
 def _labels(values: Values, columns: Sequence[str]) -> tuple[tuple[Hashable, ...], ...]:
-    """The groups among the kept samples, in an order that does not depend on the samples' own."""
+    """The groups among the kept samples and the rows left out, in an order that does not depend on the samples' own.
+
+    A group of which every row is left out is one without evidence, not one that is not asked about.
+    """
     for name in columns:
         if data.column(values.frame, name, repr(values.task)).dtype.is_nested():
             held = values.frame.schema[name]
@@ -559,7 +574,9 @@ def _labels(values: Values, columns: Sequence[str]) -> tuple[tuple[Hashable, ...
             raise BadData(msg)
     if not columns:
         return ((),)
-    rows = values.frame.filter(pl.Series(values.kept)).select(columns).drop_nulls().unique().rows()
+    left_out = [frame for each in values.left_out if {*columns} <= {*(frame := each.rows.frame).columns}]
+    frames = [values.frame.filter(pl.Series(values.kept)), *left_out]
+    rows = {row for frame in frames for row in frame.select(columns).drop_nulls().unique().rows()}
     return tuple(sorted(rows, key=lambda row: tuple((str(type(value)), value) for value in row)))
 
 

@@ -322,15 +322,13 @@ def _gone(question: Question, values: Values) -> Counter[tuple[Hashable, ...]]:
 
 def _group_values(question: Question, data: Grouped, confidence: float) -> tuple[GroupValue, ...]:
     gone = _gone(question, data.values[0])
-    ends: list[tuple[float, float, float] | None] = [None] * len(data.labels)
+    known, ends = data.with_evidence(), dict[tuple[Hashable, ...], tuple[float, float, float]]()
     with suppress(NoEvidence, ValueError):
-        estimates = data.estimates()
+        estimates = known.estimates()
         low, high = statistics.limits(estimates, 1 - confidence)
-        ends = [(float(v), float(lo), float(hi)) for v, lo, hi in zip(estimates.theta, low, high, strict=True)]
-    return tuple(
-        _group(question, data, place, limits, gone[label])
-        for place, (label, limits) in enumerate(zip(data.labels, ends, strict=True))
-    )
+        values = zip(estimates.theta.tolist(), low.tolist(), high.tolist(), strict=True)
+        ends = dict(zip(known.labels, values, strict=True))
+    return tuple(_group(question, data, place, ends.get(label), gone[label]) for place, label in enumerate(data.labels))
 
 
 def _group(

@@ -161,3 +161,37 @@ def test_a_score_that_is_infinite_is_named_by_its_row(pytester, suite, value):
 def test_a_score_that_is_no_number_is_named_by_its_row(pytester, suite):
     suite(SOUND, zephyr=recording() + "99,en_us,n/a\n")
     run(pytester).stdout.fnmatch_lines(["*should be a column of numbers; it holds String: 'n/a' in row 121"])
+
+
+@pytest.mark.parametrize("kind", ["by('dialect') > -0.3", "gap('dialect') < 0.3"])
+@pytest.mark.parametrize(("model", "baseline"), [((), ("en_us", "en_in")), (("en_us", "en_in"), ())])
+def test_a_group_that_one_recording_lacks_is_not_shown(pytester, suite, results, kind, model, baseline):
+    held = {"zephyr": model, "mistral": baseline}
+    every = ("en_us", "en_in", "en_ng")
+    suite(f"test_change = accuracy(answers).change().{kind}", **{n: recording(d or every) for n, d in held.items()})
+    done = run(pytester)
+    assert done.ret == pytest.ExitCode.TESTS_FAILED
+    done.stdout.fnmatch_lines([
+        "*was not measured: no sample of en_ng in Recorded('answers', *) was answered; 40 rows*left out, *",
+        "rows are left out of 1 of the verdicts, most of *::test_change: 40",
+    ])  # fmt: skip
+    [verdict] = results()["verdicts"]
+    assert {each["group"]["dialect"]: (each["value"], each["left_out"]) for each in verdict["groups"]} == {
+        "en_in": (0.0, 0), "en_ng": (None, 40), "en_us": (0.0, 0),
+    }  # fmt: skip
+
+
+def test_rows_that_one_recording_lacks_are_told_of_a_green_verdict_too(pytester, suite):
+    suite("test_change = accuracy(answers).change().by('dialect') > -0.3",
+          zephyr=recording(), mistral=recording() + "99,en_us,1\n")  # fmt: skip
+    done = run(pytester)
+    done.assert_outcomes(passed=1)
+    done.stdout.fnmatch_lines(["rows are left out of 1 of the verdicts, most of *::test_change: 1"])
+
+
+def test_a_group_that_is_all_dropped_is_not_shown(pytester, suite):
+    without = recording().replace(",en_ng,1", ",en_ng,-1").replace(",en_ng,0", ",en_ng,-1")
+    suite("test_by = accuracy(answers).by('dialect') > 0.3", arguments="missing={-1: 'drop'}", zephyr=without)
+    run(pytester).stdout.fnmatch_lines(
+        ["*was not measured: no sample of en_ng *; 40 rows left out, correct is missing*"]
+    )

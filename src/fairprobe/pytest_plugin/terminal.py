@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -53,10 +54,18 @@ def lines(reporter: pytest.TerminalReporter) -> None:
 
     reporter.write_sep("=", "fairprobe")
     reporter.write_line(report.banner(record.results))
-    for line in report.engine_lines(record.results):
+    for line in (*_left_out(record.results), *report.engine_lines(record.results)):
         reporter.write_line(line)
     if record.page is not None:
         reporter.write_line(f"report: {record.page}")
+
+
+def _left_out(results: Mapping[str, Any]) -> list[str]:
+    """That verdicts, green ones too, say nothing of some rows."""
+    counts = {each["test"]: sum(group["left_out"] for group in each["groups"]) for each in results["verdicts"]}
+    gone = {test: count for test, count in counts.items() if count}
+    most = max(gone, key=lambda test: gone[test], default="")
+    return [f"rows are left out of {len(gone)} of the verdicts, most of {most}: {gone[most]:,}"] if gone else []
 
 
 def worker_planned(config: pytest.Config) -> None:
