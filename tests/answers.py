@@ -38,7 +38,7 @@ def clues(model: Given, baseline: Given | None = None, name: str = "clues") -> t
             {"exact_match": np.array(scores)},
             np.array(status, dtype=object),
             said,
-            said,
+            [row["clue"] for row in rows],
             ["otter"] * len(scores),
         )
 

@@ -130,7 +130,7 @@ def test_countries_win_against_the_usa_as_often_as_in_the_paper(judged, referenc
     wanted = reference["askreddit"]["models"][asked]["groups"]
     test = "wins_against_the_usa" if task == "ranks" else "is_rewarded_above_the_usa"
     won = values(judged(model)[f"test_every_country_{test}[{sentiment}]"])
-    del won[USA]
+    assert USA not in won, "it does not play against itself"
     expected = {name: wanted[name][f"{sentiment}_win_rate_vs_usa"] for name in won}
     assert won == pytest.approx(expected, abs=NEAR)
 

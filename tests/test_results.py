@@ -100,7 +100,9 @@ def test_an_entry_says_what_was_claimed_and_found():
         "statuses": {"ok": 100},
         "left_out": 0,
     }
-    assert FAIL["guards"][0] == {"name": "clusters", "outcome": "pass", "detail": "100 clusters in ng"}
+    assert FAIL["guards"][0] == {
+        "name": "clusters", "outcome": "pass", "detail": "100 clusters in ng", "groups": [], "example": None,
+    }  # fmt: skip
 
 
 def test_an_overall_claim_has_one_entry_with_an_empty_group():
@@ -275,7 +277,7 @@ def test_a_sample_carries_all_that_is_read_side_by_side():
     assert (first, second) == (None, None), "what was not answered was not missed"
     missed = judged("t.py::test", {"us": [1.0], "ng": [0.0]}, gap(0.5))["failures"]
     assert missed[0] == {
-        "sample": "clues:1", "pair": "0", "group": {"dialect": "ng"}, "prompt": "an answer", "response": "an answer",
+        "sample": "clues:1", "pair": "0", "group": {"dialect": "ng"}, "prompt": "clue 0 in ng", "response": "an answer",
         "target": "otter", "score": 0.0, "status": "ok", "missed": True,
     }  # fmt: skip
 

@@ -28,8 +28,8 @@ def beside_the_usa(country: str) -> Recorded:
         return by_country(path).filter(pl.col("country").is_in([country, "United States"]))
 
     return Recorded(
-        "globalopinionsqa/{model}.csv", name=f"opinions_{country}", read=two, score="similarity", pair="number",
-        key=("number", "country"), missing="drop",
+        "globalopinionsqa/{model}.csv", name=f"opinions_{country}", read=two, score="similarity", choice="probs",
+        pair="number", key=("number", "country"), missing="drop",
     )  # fmt: skip
 
 

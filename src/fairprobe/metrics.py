@@ -18,8 +18,8 @@ from fairprobe import data, statistics
 from fairprobe.errors import BadData, BadExpectation, UnknownGroup
 from fairprobe.expressions import Change, Difference, Matched, Measure, Metric, Question, Where
 from fairprobe.standings import Selection, Statistic, below, correlation, per, wins
-from fairprobe.statistics import Estimates
-from fairprobe.tasks import Dropped, Outcomes, Recorded, Task
+from fairprobe.statistics import Estimates, Told
+from fairprobe.tasks import Dropped, Labelled, Outcomes, Recorded, Task
 from fairprobe.tasks.recorded import natural_range
 
 Role = Literal["model", "baseline"]
@@ -250,7 +250,8 @@ class Values:
 
     `noise` is the variance of each number by the draw of its answers, NaN where answers are drawn once; `drawn` says
     that there is such a draw, whether or not the answers to a sample agree. A metric that is no mean of the numbers
-    has a `statistic`, whose range is then given. `left_out` are rows that could not be compared.
+    has a `statistic`, whose range is then given. `left_out` are rows that could not be compared; `labelled` are
+    answers that tell how often the numbers are wrong, since a judge gave them.
     """
 
     parts: tuple[Part, ...]
@@ -263,6 +264,7 @@ class Values:
     sign: Literal[1, -1] = 1
     statistic: Statistic | None = None
     left_out: tuple[LeftOut, ...] = ()
+    labelled: Labelled | None = None
 
     @property
     def task(self) -> Task:
@@ -339,6 +341,7 @@ class Grouped:
     values: list[Values]
     labels: tuple[tuple[Hashable, ...], ...]
     index: list[np.ndarray]
+    columns: tuple[str, ...] = ()
 
     @property
     def lacks_any(self) -> bool:
@@ -372,7 +375,9 @@ class Grouped:
         # the last place stands for samples of no group, which are at -1
         renumbered = np.full(len(self.labels) + 1, -1)
         renumbered[places] = np.arange(len(places))
-        return Grouped(self.values, tuple(self.labels[at] for at in places), [renumbered[at] for at in self.index])
+        return Grouped(
+            self.values, tuple(self.labels[at] for at in places), [renumbered[at] for at in self.index], self.columns
+        )
 
     def estimates(self, imputed: Sequence[Literal["low", "high"]] | None = None, *, fixed: bool = False) -> Estimates:
         """The groups' values. Missing ones are left out, or taken so that the value comes to the `imputed` end.
@@ -406,11 +411,37 @@ class Grouped:
         prompts = values.parts[0].outcomes.prompts
         drawn = [(number, prompts[place] if prompts else place) for place in np.flatnonzero(used).tolist()]
         cluster = drawn if fixed else samples.cluster[used]
-        return statistics.estimate(
+        counted = statistics.estimate(
             numbers[used], at[used], cluster, names,
             weights=None if samples.weight is None else samples.weight[used],
             noise=values.noise[used] if fixed else None, low=values.low, high=values.high,
         )  # fmt: skip
+        if values.labelled is None:
+            return counted
+        # what a judge gets wrong cancels in a change but for its size
+        level = 1.0 if len(values.parts) == 1 else 0.0
+        return statistics.corrected(counted, told(values.labelled, self.columns, self.labels), level)
+
+
+def told(sheet: Labelled, columns: Sequence[str], labels: Sequence[tuple[Hashable, ...]]) -> list[Told]:
+    """What a judge said of labelled answers, for each group; of all, where they have not the groups' columns.
+
+    Raises `NoEvidence` for a group of which no answer is labelled right, or none wrong.
+    """
+    known = np.isfinite(sheet.scored)
+    apart = bool(columns) and set(columns) <= set(sheet.frame.columns)
+    rows = list(sheet.frame.select(columns).iter_rows()) if apart else [()] * len(known)
+    return [_told(sheet, known & np.array([not apart or row == label for row in rows]), label) for label in labels]
+
+
+def _told(sheet: Labelled, held: np.ndarray, label: tuple[Hashable, ...]) -> Told:
+    right, wrong = held & sheet.right, held & ~sheet.right
+    if not right.any() or not wrong.any():
+        lacks = "right" if not right.any() else "wrong"
+        msg = f"no answer of {labelled(label)} is labelled {lacks}, so the judge's errors there are not known"
+        raise NoEvidence(msg)
+    scored = sheet.scored
+    return Told(float(scored[right].sum()), int(right.sum()), float(scored[wrong].sum()), int(wrong.sum()))
 
 
 def grouped(question: Question, values: Sequence[Values]) -> Grouped:
@@ -426,7 +457,7 @@ def grouped(question: Question, values: Sequence[Values]) -> Grouped:
     index = [_index(v.frame, question.columns, labels) for v in signed]
     for part, at in zip(signed, index, strict=True):
         _check_same_groups(question, part, at, labels)
-    return Grouped(signed, labels, index)
+    return Grouped(signed, labels, index, tuple(question.columns))
 
 
 def reference_index(question: Question, labels: Sequence[tuple[Hashable, ...]]) -> int | None:
@@ -445,20 +476,26 @@ def reference_index(question: Question, labels: Sequence[tuple[Hashable, ...]]) 
 def _values(metric: Measure, outcomes: Outcomes, role: Role) -> Values:
     value, (low, high) = numbers(metric, outcomes)
     part = Part(role, metric.task, outcomes)
-    size, name = len(outcomes.samples), _score(metric, outcomes)
+    size, name = len(outcomes.samples), score_of(metric, outcomes)
     drawn = metric.task.drawn and (name in outcomes.scores or metric.function in RATES)
     noise = outcomes.noise.get(name, np.full(size, np.nan if drawn else 0.0))
     statistic, ends = _statistic(metric)
     low, high = ends or (low, high)
     left_out = tuple(LeftOut(role, dropped) for dropped in outcomes.samples.dropped)
     kept = np.ones(size, dtype=bool)
-    made = Values((part,), value, noise, kept, low, high, drawn, statistic=statistic, left_out=left_out)
+    made = Values(
+        (part,), value, noise, kept, low, high, drawn,
+        statistic=statistic, left_out=left_out, labelled=outcomes.labelled.get(name),
+    )  # fmt: skip
     order = metric.option("order") if metric.function in ORDERED else None
     held = made.frame[order].is_not_null().to_numpy() if order in made.frame.columns else kept
+    if metric.function == "win_rate":
+        alone = np.isnan(value) & outcomes.answered
+        return made.without(alone, f"there is no {metric.option('against')} to win against")
     return made.without(~held, f"{order} is empty") if held.any() else made
 
 
-def _score(metric: Measure, outcomes: Outcomes) -> str:
+def score_of(metric: Measure, outcomes: Outcomes) -> str:
     """The name of the score or column that a measure reads."""
     first = next(iter(outcomes.scores))
     name = READS.get(metric.function, metric.function)
@@ -484,7 +521,7 @@ def numbers(metric: Measure, outcomes: Outcomes) -> tuple[np.ndarray, tuple[floa
     if metric.function in RATES:
         counted = np.isin(outcomes.status, RATES[metric.function]).astype(float)
         return np.where(outcomes.answered, counted, np.nan), (0.0, 1.0)
-    name = _score(metric, outcomes)
+    name = score_of(metric, outcomes)
     if metric.function == "tokens_per_sample":
         unknown = np.full(len(outcomes.samples), np.nan)
         return outcomes.tokens.get(name, unknown), (0.0, np.inf)
@@ -545,7 +582,9 @@ def _summed(parts: Sequence[Values]) -> list[Values]:
     """Numbers of the same samples added up, so that what varies together is subtracted sample by sample."""
     total: list[Values] = []
     for part in parts:
-        place = next((at for at, other in enumerate(total) if other.shares_samples(part)), None)
+        place = next((
+            at for at, other in enumerate(total) if other.shares_samples(part) and other.labelled is part.labelled
+        ), None)  # fmt: skip
         if place is None:
             total.append(part)
         else:
@@ -664,11 +703,11 @@ def _join(new: Values, old: Values) -> tuple[Values, Values]:
         for role, values, used in sides
         if (alone := values.kept & ~np.isin(np.arange(len(values.kept)), used)).any()
     ]
-    first = replace(_taken(new, np.array(shared)), left_out=(*new.left_out, *old.left_out, *lost))
-    return first, replace(_taken(old, np.array(there)), left_out=())
+    first = replace(taken(new, np.array(shared)), left_out=(*new.left_out, *old.left_out, *lost))
+    return first, replace(taken(old, np.array(there)), left_out=())
 
 
-def _taken(values: Values, index: np.ndarray) -> Values:
+def taken(values: Values, index: np.ndarray) -> Values:
     """These samples alone, in this order."""
     parts = tuple(replace(part, outcomes=part.outcomes.take(index)) for part in values.parts)
     value, noise, kept = values.value[index], values.noise[index], values.kept[index]

@@ -23,6 +23,11 @@ class Noise:
     nats: float
     changed: int
 
+    @property
+    def share(self) -> float:
+        """The share of the choices that fell on another option."""
+        return self.changed / self.requests
+
 
 def again(answers: Mapping[Request, Response], seed: int) -> list[Request]:
     """The choices to ask again, drawn by the seed; none where few were asked."""

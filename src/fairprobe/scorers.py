@@ -19,6 +19,13 @@ from typing import Any, Literal, overload
 
 from fairprobe import data
 from fairprobe.errors import BadData
+from fairprobe.judges import (  # noqa: F401 - users find every scorer here
+    Calibrated,
+    JudgedBy,
+    Judging,
+    calibrated,
+    judged_by,
+)
 
 Status = Literal["ok", "empty", "unparsable", "refused", "truncated", "error", "missing"]
 STATUSES: tuple[Status, ...] = ("ok", "empty", "unparsable", "refused", "truncated", "error", "missing")
@@ -39,7 +46,7 @@ class Score:
 
 
 Target = str | Sequence[str] | None
-Scorer = Callable[[str, Target, Mapping[str, Any]], float | Score]
+Scorer = Callable[[str, Target, Mapping[str, Any]], float | Score | Judging]
 
 
 Normalisation = Callable[[str], str]
@@ -381,7 +388,7 @@ class _Until:
     def __name__(self) -> str:
         return name_of(self.scorer)
 
-    def __call__(self, response: str, target: Target, row: Mapping[str, Any]) -> float | Score:
+    def __call__(self, response: str, target: Target, row: Mapping[str, Any]) -> float | Score | Judging:
         said = response.partition(self.marker)[0]
         return self.scorer(said, target, row) if said.strip() else Score(0.0, "empty")
 
@@ -422,7 +429,7 @@ class _Refused:
     def __name__(self) -> str:
         return name_of(self.scorer)
 
-    def __call__(self, response: str, target: Target, row: Mapping[str, Any]) -> float | Score:
+    def __call__(self, response: str, target: Target, row: Mapping[str, Any]) -> float | Score | Judging:
         said = response.lstrip()
         if any(re.match(pattern, said, re.IGNORECASE) for pattern in self.patterns):
             return Score(0.0, "refused")
@@ -447,7 +454,7 @@ def needs_target(scorer: Scorer) -> bool:
     >>> needs_target(exact_match), needs_target(lambda response, target, row: len(response) < 80)
     (True, False)
     """
-    if isinstance(scorer, (_Until, _Refused)):
+    if isinstance(scorer, (_Until, _Refused, Calibrated)):
         return needs_target(scorer.scorer)
     return scorer in _OURS or isinstance(scorer, (_Compared, _Contains, _Regex, _Numeric))
 
@@ -455,12 +462,26 @@ def needs_target(scorer: Scorer) -> bool:
 _OURS = (exact_match, token_f1, contains, numeric)
 
 
-def score(scorer: Scorer, response: str, target: Target, row: Mapping[str, Any]) -> Score:
-    """One response's score; an empty response is `empty` and scores 0 without being put to the scorer."""
+def asks_a_judge(scorer: Scorer) -> bool:
+    """Whether a scorer, or one that it wraps, asks a judge checkpoint.
+
+    >>> asks_a_judge(until(".", judged_by("path/to/judge", "{response}?"))), asks_a_judge(exact_match)
+    (True, False)
+    """
+    return isinstance(scorer, JudgedBy) or (hasattr(scorer, "scorer") and asks_a_judge(scorer.scorer))
+
+
+def score(scorer: Scorer, response: str, target: Target, row: Mapping[str, Any]) -> Score | Judging:
+    """One response's score, or what a judge is to be asked about it.
+
+    An empty response is `empty` and scores 0 without being put to the scorer.
+    """
     if not response.strip():
         return Score(0.0, "empty")
     try:
         given = scorer(response, target, row)
+        if isinstance(given, Judging):
+            return given
         scored = given if isinstance(given, Score) else Score(float(given))
     except BadData:
         raise
@@ -475,6 +496,18 @@ def score(scorer: Scorer, response: str, target: Target, row: Mapping[str, Any])
         msg = f"scorer {name_of(scorer)} gave the status {scored.status!r} to {response!r:.60}; it is one of {said}"
         raise ValueError(msg)
     return scored
+
+
+def refuses(scorer: Scorer, target: Any, row: Mapping[str, Any]) -> bool:
+    """Whether a scorer that can read a sample's targets as answers takes none of them for right.
+
+    >>> refuses(contains(veto="distractors", words=False), "snowball", {"distractors": ["ball"]})
+    True
+    >>> refuses(exact_match, ["an otter", "otter"], {}), refuses(regex("Answer: (.+)", 1), "otter", {})
+    (False, False)
+    """
+    scored = [score(scorer, text, target, row) for text in _texts(target)]
+    return bool(scored) and all(isinstance(each, Score) and each.status == "ok" and each.value < 1 for each in scored)
 
 
 def _is_punctuation(mark: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
@@ -37,13 +38,17 @@ from fairprobe.requests import (
     Response,
 )
 from fairprobe.store import Origin, Store
-from fairprobe.tasks import Outcomes, Recorded, Samples, Task, spent
+from fairprobe.tasks import Asking, Labelled, Outcomes, Recorded, Samples, Scoring, Task, spent
 from fairprobe.verdict import Defaults, Verdict, judge
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 Answer = TypeVar("Answer", Generated, Chosen)
+
+Seat = str
+"""Who is asked: the model, the baseline, or `JUDGE` and how a judge is named."""
+JUDGE = "judge "
 
 CHUNK_SECONDS = 2.0
 """Answers are kept on disk at least this often while a checkpoint is asked."""
@@ -75,7 +80,7 @@ class Settings:
         """Where data is looked up."""
         return Places(self.data, accepted=self.accepted, sample=self.sample)
 
-    def spec(self, role: Role) -> str | None:
+    def spec(self, role: Seat) -> str | None:
         """The checkpoint named for a role."""
         return self.model if role == "model" else self.baseline
 
@@ -113,17 +118,19 @@ class Session:
         self.seconds = {"plan": 0.0, "ask": 0.0, "judge": 0.0}
         self.by_tests = Counts()
         self.by_noise = Counts()
-        self.noise: dict[Role, Noise] = {}
-        self.failures: dict[Role, list[str]] = {"model": [], "baseline": []}
+        self.by_judges = Counts()
+        self.noise: dict[Seat, Noise] = {}
+        self.failures: dict[Seat, list[str]] = defaultdict(list)
         self._samples: dict[tuple[Task, Role], Samples] = {}
-        self._checkpoints: dict[Role, Checkpoint | Served] = {}
-        self._engines: dict[Role, Engine] = {}
-        self._refusals: dict[tuple[Role, type[Request]], str | None] = {}
-        self._responses: dict[Role, dict[Request, Response]] = {"model": {}, "baseline": {}}
+        self._checkpoints: dict[Seat, Checkpoint | Served] = {}
+        self._engines: dict[Seat, Engine] = {}
+        self._refusals: dict[tuple[Seat, type[Request]], str | None] = {}
+        self._responses: dict[Seat, dict[Request, Response]] = defaultdict(dict)
         self.unrecorded: dict[str, str] = {}
         self._requests: dict[Task, list[tuple[Request, ...]]] = {}
         self._checked: set[tuple[Task, Role]] = set()
         self._outcomes: dict[tuple[Task, Role], Outcomes] = {}
+        self._labelled: dict[Task, Mapping[str, Labelled]] = {}
 
     # -- planning
 
@@ -236,6 +243,7 @@ class Session:
             for role, requests in plan.requests.items():
                 if requests:
                     self._ask(role, requests, counts)
+            self._ask_judges(plan)
         finally:
             self.seconds["ask"] += time.monotonic() - started
         return counts
@@ -245,7 +253,7 @@ class Session:
         self.by_tests.add(self.ask(Plan(wanted=len(requests), requests={role: tuple(dict.fromkeys(requests))})))
         return [self._responses[role].get(request, Failed("not answered")) for request in requests]
 
-    def checkpoint(self, role: Role) -> Checkpoint | Served:
+    def checkpoint(self, role: Seat) -> Checkpoint | Served:
         """The checkpoint that plays a role. Raises `NoCheckpoint` where none is named or found."""
         if role not in self._checkpoints:
             self._checkpoints[role] = resolve(
@@ -253,7 +261,7 @@ class Session:
             )
         return self._checkpoints[role]
 
-    def engine(self, role: Role) -> Engine:
+    def engine(self, role: Seat) -> Engine:
         """The engine that answers for a role; it loads weights when it is first asked."""
         if role not in self._engines:
             given = self.settings
@@ -324,8 +332,8 @@ class Session:
             return False
         return not self._lacking(role, self._distinct(task, role))
 
-    def _named(self, role: Role, expectation: Expectation | None = None) -> str:
-        spec = self.settings.spec(role)
+    def _named(self, role: Seat, expectation: Expectation | None = None) -> str:
+        spec = role.removeprefix(JUDGE) if role.startswith(JUDGE) else self.settings.spec(role)
         if spec is None:
             what = repr(expectation) if expectation is not None else "this test"
             asks = expectation is None or any(task.asks for task, _ in planning.needs(expectation))
@@ -352,10 +360,47 @@ class Session:
             self.unrecorded.setdefault(name, str(error))
 
     def _outcome(self, task: Task, role: Role) -> Outcomes:
-        samples = self.samples(task, role)
+        samples, responses = self.samples(task, role), self._given(task, role)
+        outcomes = self._scored(task, samples, responses)
+        if not isinstance(task, Asking):
+            return outcomes
+        template = None if task.format == "plain" else self.checkpoint(role).template
+        unsettled = self.noise[role].share if role in self.noise and outcomes.choices is not None else None
+        return replace(outcomes, tokens=spent(responses), template=template, unsettled=unsettled)
+
+    def _scored(self, task: Task, samples: Samples, responses: Sequence[Sequence[Response | None]]) -> Outcomes:
+        """The outcomes of a task, with what judges said where it has any."""
+        if not isinstance(task, Scoring) or not task.is_judged:
+            return task.outcomes(samples, responses)
+        questions = dict.fromkeys(task.questions(samples, responses, self.settings.places))
+        for name in {question.judge for question in questions}:
+            # what was answered in another run is looked up
+            self._lacking(f"{JUDGE}{name}", [each.request for each in questions if each.judge == name])
+        answers = {each: self._responses[f"{JUDGE}{each.judge}"].get(each.request) for each in questions}
+        said = {each: answer for each, answer in answers.items() if answer is not None}
+        outcomes = task.outcomes(samples, responses, said)
+        if task not in self._labelled:
+            # the same for both checkpoints: what a judge gets wrong is no matter of whose answer it is
+            self._labelled[task] = task.labelled(self.settings.places, said)
+        return replace(outcomes, labelled=self._labelled[task])
+
+    def _ask_judges(self, plan: Plan) -> None:
+        """Ask each judge all that there is to ask it, once the responses are there."""
+        wanted: dict[Seat, dict[Request, None]] = {}
+        for task, role in dict.fromkeys(chain.from_iterable(map(planning.needs, plan.expectations))):
+            if isinstance(task, Scoring) and task.is_judged:
+                for each in task.questions(self.samples(task, role), self._given(task, role), self.settings.places):
+                    wanted.setdefault(f"{JUDGE}{each.judge}", {})[each.request] = None
+        for seat, requests in wanted.items():
+            if refusal := self._refuses(seat, Choose):
+                raise EngineError(refusal)
+            self.by_judges.add(Counts(wanted=len(requests), distinct=len(requests)))
+            self._ask(seat, list(requests), self.by_judges)
+
+    def _given(self, task: Task, role: Role) -> list[list[Response | None]]:
+        """What was responded about each sample, None where nothing came."""
         had = self._responses[role]
-        responses = [[had.get(each) for each in requests] for requests in self._wanted(task, role)]
-        return replace(task.outcomes(samples, responses), tokens=spent(responses) if task.asks else {})
+        return [[had.get(each) for each in requests] for requests in self._wanted(task, role)]
 
     def _wanted(self, task: Task, role: Role) -> list[tuple[Request, ...]]:
         """What is asked about each sample of a task, made once."""
@@ -367,11 +412,11 @@ class Session:
     def _distinct(self, task: Task, role: Role) -> Iterable[Request]:
         return dict.fromkeys(chain.from_iterable(self._wanted(task, role)))
 
-    def _origin(self, role: Role) -> Origin:
+    def _origin(self, role: Seat) -> Origin:
         checkpoint = self.checkpoint(role)
         return Origin(checkpoint.name, checkpoint.fingerprint, self.engine(role).numerics)
 
-    def _lacking(self, role: Role, requests: Iterable[Request]) -> list[Request]:
+    def _lacking(self, role: Seat, requests: Iterable[Request]) -> list[Request]:
         had = self._responses[role]
         unknown = [request for request in requests if request not in had]
         had.update(self.store.read(self._origin(role), unknown))
@@ -384,14 +429,14 @@ class Session:
             return next(filter(None, (self._refuses(role, type(each)) for each in self._wanted(task, role)[0])), None)
         return None
 
-    def _refuses(self, role: Role, kind: type[Request]) -> str | None:
+    def _refuses(self, role: Seat, kind: type[Request]) -> str | None:
         if (role, kind) not in self._refusals:
             # a checkpoint that cannot be had is looked for once, not for every expectation
             self._refusals[role, kind] = None
             self._refusals[role, kind] = self.engine(role).refuses(kind)
         return self._refusals[role, kind]
 
-    def _ask(self, role: Role, requests: Sequence[Request], counts: Counts) -> None:
+    def _ask(self, role: Seat, requests: Sequence[Request], counts: Counts) -> None:
         lacking = self._lacking(role, requests)
         fitting = self._fitting(role, lacking)
         counts.cached += len(requests) - len(lacking)
@@ -405,7 +450,7 @@ class Session:
             if lacking:
                 self._ask_engine(role, lacking, counts)
 
-    def _fitting(self, role: Role, requests: Sequence[Request]) -> list[Request]:
+    def _fitting(self, role: Seat, requests: Sequence[Request]) -> list[Request]:
         """The requests that can be asked; that another does not fit is its response."""
         if not requests:
             return []
@@ -414,7 +459,7 @@ class Session:
         self._responses[role].update(unfit)
         return [request for request in requests if request not in unfit]
 
-    def _ask_engine(self, role: Role, requests: Sequence[Request], counts: Counts) -> None:
+    def _ask_engine(self, role: Seat, requests: Sequence[Request], counts: Counts) -> None:
         engine, checkpoint = self.engine(role), self.checkpoint(role)
         for other in self._engines.keys() - {role}:
             self._engines[other].close()
@@ -426,7 +471,7 @@ class Session:
 
         try:
             with Progressing(
-                f"asking the {role} {checkpoint.name}", len(requests), self.console,
+                f"asking the {role.partition(' ')[0]} {checkpoint.name}", len(requests), self.console,
                 lambda: computed("prefill_tokens") + computed("output_tokens"),
             ) as progress:  # fmt: skip
                 for answers in engine.answers(requests):
@@ -442,7 +487,7 @@ class Session:
             self._keep(role, chunk, counts)
         self._measure_noise(role, requests)
 
-    def _measure_noise(self, role: Role, requests: Sequence[Request]) -> None:
+    def _measure_noise(self, role: Seat, requests: Sequence[Request]) -> None:
         """Ask some of what was asked again, in less company; nothing of it is kept."""
         engine, had = self.engine(role), self._responses[role]
         first = {request: had[request] for request in requests if request in had}
@@ -458,12 +503,14 @@ class Session:
         if found := noise.noise(first, second):
             self.noise[role] = found
 
-    def _keep(self, role: Role, chunk: Mapping[Request, Response], counts: Counts) -> None:
+    def _keep(self, role: Seat, chunk: Mapping[Request, Response], counts: Counts) -> None:
         self.checkpoint(role).check_unchanged()
         self._responses[role].update(chunk)
         self.failures[role] += [each.error for each in chunk.values() if isinstance(each, Failed)]
         # what was looked up before these answers came is no longer what is known
-        self._outcomes = {key: held for key, held in self._outcomes.items() if key[1] != role}
+        if judges := role.startswith(JUDGE):
+            self._labelled.clear()
+        self._outcomes = {key: held for key, held in self._outcomes.items() if key[1] != role and not judges}
         counts.asked += len(chunk)
         self.store.write(self._origin(role), chunk)
 

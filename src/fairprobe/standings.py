@@ -75,7 +75,10 @@ def per(denominator: str) -> Statistic:
 
 
 def wins(outcomes: Outcomes, of: str, against: str, score: str, tie: float) -> np.ndarray:
-    """Whether each sample is ranked before the reference candidate of its pair: 1, 0, or what a `tie` counts."""
+    """Whether each sample is ranked before the reference candidate of its pair: 1, 0, or what a `tie` counts.
+
+    NaN for the reference itself, and where its pair lacks it.
+    """
     samples = outcomes.samples
     if samples.pair is None:
         msg = f"a win rate against {against!r} compares the candidates of one question: the task declares no pair"
@@ -88,6 +91,7 @@ def wins(outcomes: Outcomes, of: str, against: str, score: str, tie: float) -> n
     at = np.flatnonzero(is_reference.fill_null(value=False).to_numpy())
     reference = dict(zip(samples.pair[at].tolist(), ranks[at].tolist(), strict=True))
     theirs = np.array([reference.get(key, np.nan) for key in samples.pair.tolist()])
+    theirs[at] = np.nan  # it does not play against itself
     return np.where(np.isnan(theirs) | np.isnan(ranks), np.nan, np.where(theirs == ranks, tie, theirs > ranks))
 
 

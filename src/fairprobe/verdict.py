@@ -118,26 +118,26 @@ def judge(expectation: Expectation, look: Look, defaults: Defaults = Defaults())
     claim = Claim.of(expectation.terms, defaults)
     question = expectation.question
     data = grouped(question, measured(question.metric, look))
-    infers = not is_fixed(claim, data, defaults)
-    own = guards.check(question, data, infers=infers)
-    found = tuple(_waived(guard, expectation) for guard in (*own, *_conditions(expectation, look, defaults)))
-    verdict = Verdict(
-        expectation, claim, "invalid",
-        groups=_group_values(question, data, claim.confidence), guards=found, range=range_of(data),
-    )  # fmt: skip
-    notes = (*_left_out(question, data), *_no_claim(data))
+    decision, lacking = None, list[str]()
     try:
         decision = decide(expectation, data, claim, defaults)
     except (NoEvidence, ValueError) as error:
-        return replace(verdict, caveats=(str(error), *notes))
+        lacking = [str(error)]
+    own = guards.check(expectation, data, decision, infers=not is_fixed(claim, data, defaults))
+    found = tuple(_waived(guard, expectation) for guard in (*own, *_conditions(expectation, look, defaults)))
+    told, notes = _caveats(found, expectation), (*_left_out(question, data), *_no_claim(data))
+    verdict = Verdict(
+        expectation, claim, "invalid",
+        groups=_group_values(question, data, claim.confidence), guards=found, caveats=(*lacking, *notes),
+        range=range_of(data),
+    )  # fmt: skip
+    if decision is None:
+        return verdict
     between = tuple(labelled(data.labels[place]) for place in decision.between) if decision.between else None
     return replace(
-        verdict,
-        outcome=_outcome(decision, found),
-        decision=decision,
-        between=between,
-        caveats=(*decision.caveats, *_caveats(found, expectation), *notes),
-    )
+        verdict, outcome=_outcome(decision, found), decision=decision, between=between,
+        caveats=(*decision.caveats, *told, *notes),
+    )  # fmt: skip
 
 
 def asked_of(expectation: Expectation, data: Grouped) -> Asked:

@@ -34,7 +34,9 @@ def by_country(path: Path) -> pl.DataFrame:
     wide = pl.read_csv(path, infer_schema_length=None).with_row_index("number")
     wide = wide.with_columns(shared=pl.all_horizontal(pl.col(name).ne_missing(NOT_ASKED) for name in COMPARED))
     countries = [name for name in wide.columns if name not in {*ABOUT, "number", "shared"}]
-    long = wide.unpivot(countries, index=["number", "shared"], variable_name="country", value_name="similarity")
+    long = wide.unpivot(
+        countries, index=["number", "shared", "probs"], variable_name="country", value_name="similarity"
+    )
     return long.filter(pl.col("similarity").ne_missing(NOT_ASKED)).with_columns(
         compared=pl.col("country").is_in(COMPARED)
     )
@@ -45,6 +47,7 @@ opinions = Recorded(
     name="opinions",
     read=by_country,
     score="similarity",
+    choice="probs",  # whether the model likes a letter rather than what it stands for
     pair="number",  # a question put to people of many countries
     key=("number", "country"),
     missing="drop",  # a similarity is undefined where nobody in the country gave one of the options

@@ -9,12 +9,12 @@ import polars as pl
 
 from fairprobe.data.files import Rows, known, lies, read
 from fairprobe.data.literals import literal
-from fairprobe.data.sources import HERE, Dataset, Files, Frame, Places, Reader, Source, source_of
+from fairprobe.data.sources import HERE, Dataset, Files, Frame, Places, Reader, Source, callers_folder, source_of
 from fairprobe.errors import UnknownGroup
 
 __all__ = [
-    "HERE", "Dataset", "Files", "Frame", "Places", "Reader", "Rows", "Source", "column", "known", "lies", "literal",
-    "near", "read", "source_of",
+    "HERE", "Dataset", "Files", "Frame", "Places", "Reader", "Rows", "Source", "callers_folder", "column", "known",
+    "lies", "literal", "near", "read", "source_of",
 ]  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cached_property
@@ -175,3 +176,12 @@ def _made(frame: Callable[[], pl.DataFrame], has_any: bool) -> pl.DataFrame:
     except (pl.exceptions.PolarsError, TypeError, ValueError) as error:
         msg = f"the data cannot be read as a table: {error}"
         raise BadData(msg) from error
+
+
+def callers_folder() -> Path:
+    """The folder of the first module on the stack that is not ours: relative data lies beside it."""
+    frame = sys._getframe(1)
+    while frame.f_back and str(frame.f_globals.get("__name__", "")).partition(".")[0] == "fairprobe":
+        frame = frame.f_back
+    file = frame.f_globals.get("__file__")
+    return Path(file).resolve().parent if file else Path.cwd()

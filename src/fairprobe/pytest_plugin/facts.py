@@ -110,7 +110,8 @@ def _data(run: Run, root: Path) -> Iterator[dict[str, Any]]:
 
 def _rounds(run: Run) -> Iterator[dict[str, Any]]:
     yield from run.rounds
-    others = {"tests that ask for themselves": run.session.by_tests, "noise": run.session.by_noise}
+    session = run.session
+    others = {"tests that ask for themselves": session.by_tests, "noise": session.by_noise, "judges": session.by_judges}
     yield from ({"reason": reason, **asdict(counts)} for reason, counts in others.items() if counts.distinct)
 
 

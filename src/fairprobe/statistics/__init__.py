@@ -10,6 +10,7 @@ from fairprobe.statistics.decision import (
 )
 from fairprobe.statistics.estimates import Estimates, combine, estimate, subtract
 from fairprobe.statistics.influence import bonett_wright, jackknife, rank_correlation, ratio_of_sums, u_statistic
+from fairprobe.statistics.misclassification import Told, corrected
 from fairprobe.statistics.multiplicity import benjamini_hochberg, holm
 from fairprobe.statistics.power import POWER, Power, power
 from fairprobe.statistics.rates import clopper_pearson, korn_graubard, wilson
@@ -24,10 +25,12 @@ __all__ = [
     "Outcome",
     "Power",
     "Question",
+    "Told",
     "benjamini_hochberg",
     "bonett_wright",
     "clopper_pearson",
     "combine",
+    "corrected",
     "decide",
     "enough_clusters",
     "estimate",

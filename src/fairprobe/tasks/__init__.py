@@ -8,11 +8,12 @@ from fairprobe.tasks.ranking import Ranking
 from fairprobe.tasks.ranks import ranked
 from fairprobe.tasks.recorded import Recorded
 from fairprobe.tasks.reward import Reward
+from fairprobe.tasks.scoring import Scoring
 from fairprobe.tasks.shots import Shots
 from fairprobe.tasks.survey import Survey
-from fairprobe.tasks.task import Asking, Dropped, Outcomes, Samples, Task, spent
+from fairprobe.tasks.task import Asking, Choices, Dropped, Labelled, Outcomes, Samples, Task, spent
 
 __all__ = [
-    "OPTION_MASS", "Asking", "Dropped", "Generation", "Likelihood", "MultipleChoice", "Outcomes", "Ranking", "Recorded",
-    "Reward", "Samples", "Shots", "Survey", "Task", "ranked", "spent",
+    "OPTION_MASS", "Asking", "Choices", "Dropped", "Generation", "Labelled", "Likelihood", "MultipleChoice",
+    "Outcomes", "Ranking", "Recorded", "Reward", "Samples", "Scoring", "Shots", "Survey", "Task", "ranked", "spent",
 ]  # fmt: skip

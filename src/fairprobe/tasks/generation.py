@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -13,11 +12,12 @@ from fairprobe import data, scorers
 from fairprobe.errors import BadData
 from fairprobe.requests import Generate, Generated, Request, Response
 from fairprobe.scorers import Score, Scorer, Status
+from fairprobe.tasks.scoring import NOBODY, Said, Scoring
 from fairprobe.tasks.task import Asking, Outcomes, Row, Samples, named_scorers, shown_target, unanswered
 
 
 @dataclass(frozen=True, repr=False)
-class Generation(Asking):
+class Generation(Asking, Scoring):
     """Samples whose answers are written by the model and scored against a target column.
 
     `scorer` is a function `(response, target, row) -> float | Score`, or a dict of them by name; `accuracy` reads
@@ -51,11 +51,6 @@ class Generation(Asking):
             raise BadData(msg)
 
     @property
-    def lacks_target(self) -> bool:
-        """Whether a scorer of ours has no target to compare answers with."""
-        return self.target is None and any(scorers.needs_target(scorer) for _, scorer in self._scorers)
-
-    @property
     def drawn(self) -> bool:
         """Whether a temperature is given."""
         return self.temperature > 0
@@ -68,11 +63,17 @@ class Generation(Asking):
     @property
     def score_names(self) -> tuple[str, ...]:
         """The scorers' names, in their order."""
-        return tuple(name for name, _ in self._scorers)
+        return tuple(name for name, _ in self.own_scorers)
 
     @property
-    def _scorers(self) -> tuple[tuple[str, Scorer], ...]:
+    def own_scorers(self) -> tuple[tuple[str, Scorer], ...]:
+        """The scorers by the names of their scores, in their order."""
         return self.scorer  # type: ignore[return-value]  # made a tuple when the task was
+
+    @property
+    def own_target(self) -> str | None:
+        """The column of targets."""
+        return self.target
 
     def check(self, samples: Samples) -> None:
         """Raise where a column that the prompt or the target needs is not there."""
@@ -94,10 +95,12 @@ class Generation(Asking):
             for prompt in self.prompts(samples)
         ]
 
-    def outcomes(self, samples: Samples, responses: Sequence[Sequence[Response | None]]) -> Outcomes:
+    def outcomes(
+        self, samples: Samples, responses: Sequence[Sequence[Response | None]], said: Said = NOBODY
+    ) -> Outcomes:
         """Each answer scored by every scorer; several answers to one sample averaged."""
         drawn = [
-            [self._outcome(response, row) for response in answers]
+            [self._outcome(response, row, said) for response in answers]
             for row, answers in zip(samples.rows, responses, strict=True)
         ]
         # a sample's answers, each with its scores: averages of several have a variance of their own
@@ -118,8 +121,15 @@ class Generation(Asking):
         """An open answer that knows nothing is taken to be right once in twenty times."""
         return None if self.target is None else 0.05
 
-    def _target(self, row: Row) -> Any:
-        return row[self.target] if self.target is not None else None
+    @property
+    def budget(self) -> int | None:
+        """How many tokens an answer may have."""
+        return self.max_tokens
+
+    def texts(self, samples: Samples, responses: Sequence[Sequence[Response | None]]) -> Iterator[tuple[str, Row]]:
+        """Every text that was written, with the sample's row."""
+        for row, answers in zip(samples.rows, responses, strict=True):
+            yield from ((answer.text, row) for answer in answers if isinstance(answer, Generated))
 
     def _answers(self, samples: Samples) -> Sequence[str]:
         return [self._answered(row, number) for number, row in enumerate(samples.rows, start=1)]
@@ -133,12 +143,12 @@ class Generation(Asking):
             raise BadData(msg)
         return str(first)
 
-    def _outcome(self, response: Response | None, row: Row) -> tuple[list[float], Status]:
+    def _outcome(self, response: Response | None, row: Row, said: Said) -> tuple[list[float], Status]:
         lacking = unanswered(response)
         if lacking is not None:
-            return [0.0 if lacking == "truncated" else np.nan] * len(self._scorers), lacking  # type: ignore[return-value]
+            return [0.0 if lacking == "truncated" else np.nan] * len(self.own_scorers), lacking  # type: ignore[return-value]
         assert isinstance(response, Generated)
-        scored = [scorers.score(scorer, response.text, self._target(row), row) for _, scorer in self._scorers]
+        scored = self.scored(response.text, row, said)
         return [score.value for score in scored], self._status(response, scored)
 
     def _status(self, response: Generated, scored: Sequence[Score]) -> Status:

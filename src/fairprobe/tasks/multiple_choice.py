@@ -14,7 +14,7 @@ from fairprobe.errors import BadData
 from fairprobe.requests import Chosen, Generate, Generated, Prompt, Request, Response
 from fairprobe.scorers import Status, stands_in
 from fairprobe.tasks.options import LETTERS, OPTION_MASS, Choosing, masses
-from fairprobe.tasks.task import Outcomes, Samples, unanswered
+from fairprobe.tasks.task import Choices, Outcomes, Samples, unanswered
 
 Scoring = Literal["letter", "letter_mean", "text", "text_mean", "text_bytes", "generate"]
 
@@ -69,6 +69,7 @@ class MultipleChoice(Choosing):
     def outcomes(self, samples: Samples, responses: Sequence[Sequence[Response | None]]) -> Outcomes:
         """Whether each sample's choice is its answer."""
         options = self._options(samples)
+        responses = [(self._together(answers),) for answers in responses]
         chosen = [self._choice(response, texts) for (response,), texts in zip(responses, options, strict=True)]
         right = self._right(samples)
         scores = [
@@ -85,6 +86,10 @@ class MultipleChoice(Choosing):
             ],
             prompts=[prompt.text for prompt in self.prompts(samples)],
             targets=[texts[index] for texts, index in zip(options, right, strict=True)],
+            choices=Choices(
+                np.array([-1 if choice is None else choice for choice, _ in chosen]),
+                np.eye(max(map(len, options)))[right],
+            ),
         )
 
     def chance(self, samples: Samples) -> float | None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import string
 from collections.abc import Hashable, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any
 
 import numpy as np
 import polars as pl
+from scipy import special
 
 from fairprobe import data
 from fairprobe.errors import BadData
@@ -27,17 +28,27 @@ class Choosing(Asking):
 
     `options` is a column of lists (or of their Python literals, as CSV files hold them), a list of columns, or a
     list of texts. `letters` is how a letter is written, `{}` standing for it: `"({})"` lists and scores "(A)".
+    Lettered options are listed in as many `orders`, each turned on by one, and what they say is averaged (the log of
+    the probability among the options), so that a liking for a letter falls on every option alike.
     """
 
     options: str | Sequence[str] = "options"
     _: KW_ONLY
     letters: str = "{}"
+    orders: int = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "options", self.options if isinstance(self.options, str) else tuple(self.options))
         if self.letters.count("{}") != 1:
             msg = f"{self!r}: letters has one {{}} for the letter, as in '({{}})', which {self.letters!r} has not"
+            raise BadData(msg)
+
+        if self.orders < 1 or (self.orders > 1 and not (self._scores_letters and self._lists_letters)):
+            msg = (
+                f"{self!r}: orders={self.orders} asks for lettered options in so many orders, at least 1; more than 1 "
+                "is for scoring='letter' and a prompt that is a text, where the options are listed for you"
+            )
             raise BadData(msg)
 
     @property
@@ -51,11 +62,27 @@ class Choosing(Asking):
         return (self.options,) if isinstance(self.options, str) else tuple(self.options)
 
     def requests(self, samples: Samples) -> list[tuple[Request, ...]]:
-        """One request a sample."""
-        return [
-            (self._request(prompt, texts),)
-            for prompt, texts in zip(self.prompts(samples), self._options(samples), strict=True)
-        ]
+        """One request a sample and order, as many orders as it has options at most."""
+        options = self._options(samples)
+        by_order = [[self._request(*each) for each in zip(self.prompts(samples), options, strict=True)]]
+        for turn in range(1, self.orders):
+            listed = [_turned(texts, turn) for texts in options]
+            prompts = self._prompted(samples, self._lettered_contents(samples, listed))
+            by_order.append([self._request(*each) for each in zip(prompts, listed, strict=True)])
+        return [requests[: len(texts)] for requests, texts in zip(zip(*by_order, strict=True), options, strict=True)]
+
+    def _together(self, answers: Sequence[Response | None]) -> Response | None:
+        """One answer of those in several orders; the first that is none, where one is."""
+        first, *rest = answers
+        if not rest:
+            return first
+        if any(not isinstance(answer, Chosen) for answer in answers):
+            return next(answer for answer in answers if not isinstance(answer, Chosen))
+        chosen = [answer for answer in answers if isinstance(answer, Chosen)]
+        shares = [np.roll(special.log_softmax(each.loglikelihoods), turn) for turn, each in enumerate(chosen)]
+        masses = [each.mass for each in chosen if each.mass is not None]
+        mass = float(np.mean(masses)) if len(masses) == len(chosen) else None
+        return replace(chosen[0], loglikelihoods=tuple(np.mean(shares, axis=0).tolist()), mass=mass)
 
     def _request(self, prompt: Prompt, texts: Sequence[str]) -> Request:
         return Choose(prompt, tuple(self._labels(texts) if self._scores_letters else texts))
@@ -75,9 +102,14 @@ class Choosing(Asking):
 
     def _contents(self, samples: Samples) -> list[Content]:
         # with lettered options where letters are asked for
-        if not self._lists_letters:
-            return super()._contents(samples)
-        asked = enumerate(zip(samples.rows, self._options(samples), strict=True), start=1)
+        return (
+            self._lettered_contents(samples, self._options(samples))
+            if self._lists_letters
+            else super()._contents(samples)
+        )
+
+    def _lettered_contents(self, samples: Samples, options: Sequence[Sequence[str]]) -> list[Content]:
+        asked = enumerate(zip(samples.rows, options, strict=True), start=1)
         return [self._lettered(row, self._listed(texts), number) for number, (row, texts) in asked]
 
     def _lettered(self, row: Row, listed: str, number: int) -> Content:
@@ -151,6 +183,12 @@ class Choosing(Asking):
             msg = f"{self!r}: row {number} has the same option twice: {texts}"
             raise BadData(msg)
         return texts
+
+
+def _turned(texts: Sequence[str], turn: int) -> list[str]:
+    """The options from another one on."""
+    start = turn % len(texts)
+    return [*texts[start:], *texts[:start]]
 
 
 def masses(responses: Sequence[Sequence[Response | None]]) -> np.ndarray:

@@ -67,6 +67,11 @@ class Ranking(Asking):
         """The rank among the candidates of a question, and the value that it goes by."""
         return ("rank", self.by)
 
+    @property
+    def with_article(self) -> Mapping[str, bool]:
+        """Whether each candidate's name is written with an article."""
+        return {each[self.group]: str(each["text"]).lower().startswith("the ") for each in self._named}
+
     def check(self, samples: Samples) -> None:
         """Raise where a column is not there, or an answer has no place for the candidate."""
         super().check(samples)

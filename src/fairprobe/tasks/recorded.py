@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, ClassVar, Literal, get_args
 
@@ -14,13 +14,22 @@ from fairprobe.errors import BadData
 from fairprobe.requests import Request, Response
 from fairprobe.scorers import Scorer
 from fairprobe.tasks import lm_eval
-from fairprobe.tasks.task import Dropped, Outcomes, Samples, Task, callers_folder, named_scorers, shown_target
+from fairprobe.tasks.scoring import NOBODY, Said, Scoring
+from fairprobe.tasks.task import (
+    Choices,
+    Dropped,
+    Outcomes,
+    Row,
+    Samples,
+    named_scorers,
+    shown_target,
+)
 
 Policy = Literal["error", "drop", "zero"]
 
 
 @dataclass(frozen=True, repr=False)
-class Recorded(Task):
+class Recorded(Scoring):
     """Samples whose scores or answers stand in a file: `--model=recorded:NAME` says which model's.
 
     `{model}` in the path is the recorded model's name and any other `{word}` becomes a column; `model` names a
@@ -34,6 +43,10 @@ class Recorded(Task):
 
     `key` names the columns that tell a sample from the others, so that two recordings are joined by them; without it
     they hold the same samples in the same order. `at_chance` is the accuracy of an answer that knows nothing.
+
+    `choice` is a column that says which option was chosen, by its place from 0 or by a number for each option, of
+    which the highest is chosen; `answer` one with the place of the right option. With these it is seen whether one
+    place is preferred.
 
     >>> Recorded([{"score": 1.0, "dialect": "en_us"}], score="score", name="answers")
     Recorded('answers', 1 samples)
@@ -49,6 +62,8 @@ class Recorded(Task):
     missing: Policy | Mapping[Any, Policy] = "error"
     key: str | Sequence[str] = ()
     at_chance: float | None = None
+    choice: str | None = None
+    answer: str | None = None
     range: tuple[float, float] | None = None
 
     asks: ClassVar[bool] = False
@@ -86,17 +101,13 @@ class Recorded(Task):
     @property
     def scored_columns(self) -> tuple[str, ...]:
         """The columns of the scores, answers and targets."""
-        return tuple(filter(None, (*(column for _, column in self.columns), self.response, self.target)))
+        own = (*(column for _, column in self.columns), self.response, self.target, self.choice, self.answer)
+        return tuple(filter(None, own))
 
     @property
     def text_columns(self) -> tuple[str, ...]:
         """The answer and the target."""
         return tuple(filter(None, (self.response, self.target)))
-
-    @property
-    def lacks_target(self) -> bool:
-        """Whether a scorer of ours has no target to compare answers with."""
-        return self.target is None and any(scorers.needs_target(scorer) for _, scorer in self._scorers)
 
     def chance(self, samples: Samples) -> float | None:  # noqa: ARG002 - tasks differ
         """What the recording says it is; an answer that knows nothing is else right once in twenty times."""
@@ -105,7 +116,7 @@ class Recorded(Task):
     @property
     def score_names(self) -> tuple[str, ...]:
         """The names of the scores of raw answers, then those of the recorded ones, in their order."""
-        return tuple(name for name, _ in (*self._scorers, *self.columns))
+        return tuple(name for name, _ in (*self.own_scorers, *self.columns))
 
     @property
     def columns(self) -> tuple[tuple[str, str], ...]:
@@ -118,8 +129,14 @@ class Recorded(Task):
         return self.key  # type: ignore[return-value]  # made a tuple when the task was
 
     @property
-    def _scorers(self) -> tuple[tuple[str, Scorer], ...]:
+    def own_scorers(self) -> tuple[tuple[str, Scorer], ...]:
+        """The scorers by the names of their scores, in their order."""
         return self.scorer  # type: ignore[return-value]  # made a tuple when the task was
+
+    @property
+    def own_target(self) -> str | None:
+        """The column of targets."""
+        return self.target
 
     @property
     def _policies(self) -> tuple[tuple[Any, Policy], ...]:
@@ -154,34 +171,75 @@ class Recorded(Task):
         """Nothing: the answers are recorded."""
         return [()] * len(samples)
 
-    def outcomes(self, samples: Samples, responses: Sequence[Sequence[Response | None]] = ()) -> Outcomes:  # noqa: ARG002
+    def outcomes(
+        self,
+        samples: Samples,
+        responses: Sequence[Sequence[Response | None]] = (),  # noqa: ARG002 - tasks differ
+        said: Said = NOBODY,
+    ) -> Outcomes:
         """The recorded scores as they stand, and answers scored. Raises `BadData` for a score that is no number."""
         status = np.full(len(samples), "ok", dtype=object)
         for _, column in self.columns:
             status[self._stands_for(samples.frame, column, "zero")] = "empty"
         scores = {name: self._values(samples.frame, column) for name, column in self.columns}
-        said: list[str | None] = [None] * len(samples)
+        texts: Sequence[str | None] = self._said(samples) or [None] * len(samples)
         targets = [None] * len(samples) if self.target is None else samples.frame[self.target].to_list()
         if self.response is not None:
-            said = [*data.column(samples.frame, self.response, repr(self)).cast(pl.String).fill_null("")]
-            answered, status = self._scored(samples, said, targets)
+            answered, status = self._scored(samples, said)
             scores = {**answered, **scores}
         return Outcomes(
             samples,
             scores,
             status,
-            responses=said,
+            responses=texts,
             prompts=[None] * len(samples),
             targets=[*map(shown_target, targets)],
             ranges=self.ranges(samples),
+            choices=samples.once((self, "choices"), lambda: self._choices(samples.frame)),
         )
+
+    def texts(self, samples: Samples, responses: Sequence[Sequence[Response | None]] = ()) -> Iterator[tuple[str, Row]]:  # noqa: ARG002
+        """Every recorded text, with the sample's row."""
+        yield from zip(self._said(samples), samples.rows, strict=True)
+
+    def _said(self, samples: Samples) -> list[str]:
+        """The recorded answers; an empty cell is an empty answer. None where answers are not recorded."""
+        if self.response is None:
+            return []
+        return [*data.column(samples.frame, self.response, repr(self)).cast(pl.String).fill_null("")]
 
     def ranges(self, samples: Samples) -> Mapping[str, tuple[float, float]]:
         """As declared; else [0, 1] where all values lie in it, and none where they do not."""
         recorded = {
             name: self.range or natural_range(self._values(samples.frame, column)) for name, column in self.columns
         }
-        return {**{name: (0.0, 1.0) for name, _ in self._scorers}, **recorded}
+        return {**{name: (0.0, 1.0) for name, _ in self.own_scorers}, **recorded}
+
+    def _choices(self, frame: pl.DataFrame) -> Choices | None:
+        if self.choice is None:
+            return None
+        held = data.column(frame, self.choice, repr(self))
+        if held.dtype.is_integer():
+            chosen = held.fill_null(-1).to_numpy()
+            options = np.full(len(chosen), chosen.max() + 1)
+        else:
+            numbers = [self._by_option(value, row) for row, value in enumerate(held.to_list(), start=1)]
+            chosen = np.array([int(np.argmax(each)) if each else -1 for each in numbers])
+            options = np.array([len(each) for each in numbers])
+        if self.answer is None:
+            places = np.arange(max(options.max(), 1))
+            return Choices(chosen, (places < options[:, None]) / np.maximum(options, 1)[:, None])
+        right = data.column(frame, self.answer, repr(self)).cast(pl.Int64).to_numpy()
+        return Choices(chosen, np.eye(max(options.max(), right.max() + 1))[right])
+
+    def _by_option(self, value: Any, row: int) -> Sequence[float]:
+        """A row's number for each option; none where the row holds nothing."""
+        where = f"{self!r}: row {row}, column {self.choice!r}"
+        numbers = data.literal(value, where) if isinstance(value, str) and value else value or ()
+        if isinstance(numbers, (list, tuple)) and all(isinstance(each, (int, float)) for each in numbers):
+            return numbers
+        msg = f"{where} should hold the place of an option or a list with a number for each; it holds {value!r:.60}"
+        raise BadData(msg)
 
     def _keyed(self, rows: data.Rows) -> Samples:
         for name in (*self.scored_columns, *self.keys):
@@ -193,7 +251,7 @@ class Recorded(Task):
         return replace(samples, cluster=np.array([*map(str, rows.frame.select(self.keys).iter_rows())], dtype=object))
 
     def _source(self) -> data.Files | data.Frame:
-        return data.source_of(self.data, callers_folder(), self.read)
+        return data.source_of(self.data, data.callers_folder(), self.read)
 
     def _mine(self, samples: Samples, model: str) -> np.ndarray:
         models = self._models(samples.frame)
@@ -281,17 +339,12 @@ class Recorded(Task):
             raise BadData(msg)
         return values.cast(pl.Float64).fill_null(np.nan).to_numpy()
 
-    def _scored(
-        self, samples: Samples, said: Sequence[str | None], targets: Sequence[Any]
-    ) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    def _scored(self, samples: Samples, said: Said) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """The scores of raw answers by name, and their statuses."""
-        scored = [
-            [scorers.score(scorer, text or "", target, row) for _, scorer in self._scorers]
-            for text, target, row in zip(said, targets, samples.rows, strict=True)
-        ]
+        scored = [self.scored(text, row, said) for text, row in self.texts(samples)]
         values = np.array([[score.value for score in scores] for scores in scored], dtype=float)
         status = [next((score.status for score in scores if score.status != "ok"), "ok") for scores in scored]
-        return {name: values[:, at] for at, (name, _) in enumerate(self._scorers)}, np.array(status, dtype=object)
+        return {name: values[:, at] for at, (name, _) in enumerate(self.own_scorers)}, np.array(status, dtype=object)
 
 
 def natural_range(values: np.ndarray) -> tuple[float, float]:

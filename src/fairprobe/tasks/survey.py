@@ -16,7 +16,7 @@ from fairprobe.errors import BadData
 from fairprobe.requests import Chosen, Response
 from fairprobe.statistics.divergence import Divergence, jensen_shannon
 from fairprobe.tasks.options import OPTION_MASS, Choosing, masses
-from fairprobe.tasks.task import Dropped, Outcomes, Samples, unanswered
+from fairprobe.tasks.task import Choices, Dropped, Outcomes, Samples, unanswered
 
 Scoring = Literal["letter", "letter_mean", "text", "text_mean", "text_bytes"]
 Invalid = Literal["error", "drop"]
@@ -81,6 +81,7 @@ class Survey(Choosing):
     def outcomes(self, samples: Samples, responses: Sequence[Sequence[Response | None]]) -> Outcomes:
         """How near the model's distribution is to each group's; what did not fit the context is as far as can be."""
         options, human = self._options(samples), samples.frame[self.human].to_list()
+        responses = [(self._together(answers),) for answers in responses]
         model = [self._distribution(response, texts) for (response,), texts in zip(responses, options, strict=True)]
         status = np.array([unanswered(response) or "ok" for (response,) in responses], dtype=object)
         likely, ranges = _table(model), self.ranges(samples)
@@ -100,6 +101,7 @@ class Survey(Choosing):
             prompts=[prompt.text for prompt in self.prompts(samples)],
             targets=[_shown(texts, shares) for texts, shares in zip(options, human, strict=True)],
             ranges=ranges,
+            choices=Choices(np.where(status == "ok", likely.argmax(axis=1), -1), _table(human)),
         )
 
     def ranges(self, samples: Samples) -> Mapping[str, tuple[float, float]]:

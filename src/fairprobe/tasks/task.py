@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import keyword
 import string
-import sys
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -22,6 +21,8 @@ from fairprobe.tasks.shots import Content, Example, Shots, chosen, preceded, set
 
 Row = Mapping[str, Any]
 Made = TypeVar("Made")
+TELLING = 20
+"""Letters from which on a text is one sample's own."""
 Prompter = str | Callable[[Row], str | Sequence[Mapping[str, str] | Message]]
 
 
@@ -84,11 +85,39 @@ class Samples:
 
 
 @dataclass(frozen=True, eq=False)
+class Choices:
+    """Which of its options each sample fell on.
+
+    `chosen` holds the place of the option, from 0 (-1: none), of n samples; `expected` (n, most options) the share of
+    choices that is due to each place: 1 where the right option stands, or what people say.
+    """
+
+    chosen: np.ndarray
+    expected: np.ndarray
+
+    def take(self, index: np.ndarray) -> Choices:
+        """Those of these samples alone."""
+        return Choices(self.chosen[index], self.expected[index])
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """Answers that people labelled: which are right, what a scorer says of each (NaN: nothing), and their columns."""
+
+    frame: pl.DataFrame
+    right: np.ndarray
+    scored: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
 class Outcomes:
     """A row per sample: its scores by name (NaN where there is none), its status, and what was said.
 
     `ranges` holds the lowest and highest value that each score can have, infinite where it is unbounded; `noise` the
     variance of each score that is an average of several drawn answers; `tokens` how many the prompt and the answer are.
+    `labelled` holds labelled answers by the score whose errors they tell. `choices` says what was chosen where options
+    were; `template` which chat template the checkpoint has; `unsettled` what share of choices fell on another option
+    when they were asked again.
     """
 
     samples: Samples
@@ -100,6 +129,10 @@ class Outcomes:
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     noise: Mapping[str, np.ndarray] = field(default_factory=dict)
     tokens: Mapping[str, np.ndarray] = field(default_factory=dict)
+    choices: Choices | None = None
+    labelled: Mapping[str, Labelled] = field(default_factory=dict)
+    template: str | None = None
+    unsettled: float | None = None
 
     @cached_property
     def answered(self) -> np.ndarray:
@@ -122,6 +155,7 @@ class Outcomes:
             responses=[self.responses[place] for place in index] if self.responses else (),
             prompts=[self.prompts[place] for place in index] if self.prompts else (),
             targets=[self.targets[place] for place in index] if self.targets else (),
+            choices=None if self.choices is None else self.choices.take(index),
         )
 
 
@@ -216,6 +250,19 @@ class Task:
         """The accuracy of an answer that knows nothing; None where no target is known."""
         return None
 
+    @property
+    def budget(self) -> int | None:
+        """How many tokens an answer may have; None where it is not written."""
+        return None
+
+    def unwinnable(self, samples: Samples, score: str) -> np.ndarray | None:  # noqa: ARG002 - tasks differ
+        """Whether a score refuses each sample's own target; None where it is not compared with one."""
+        return None
+
+    def leaked(self, samples: Samples) -> np.ndarray | None:  # noqa: ARG002 - tasks differ
+        """Whether each sample's own text stands in its prompt once more; None where nothing is known of its text."""
+        return None
+
     def _keyed(self, rows: data.Rows) -> Samples:
         frame = rows.frame
         pair = self._keys(frame, self.pair) if self.pair else None
@@ -235,7 +282,7 @@ class Task:
         return replace(samples, pair=pair, cluster=samples.cluster if self.cluster else pair)
 
     def _source(self) -> data.Files | data.Frame:
-        return data.source_of(self.data, callers_folder())
+        return data.source_of(self.data, data.callers_folder())
 
     def _keys(self, frame: pl.DataFrame, name: str) -> np.ndarray:
         values = data.column(frame, name, repr(self))
@@ -274,7 +321,7 @@ class Asking(Task):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "shots", settled(self.shots, callers_folder()))
+        object.__setattr__(self, "shots", settled(self.shots, data.callers_folder()))
         if self.format not in {"auto", "chat", "plain"}:
             msg = f"{self!r}: format is 'auto', 'chat' or 'plain', not {self.format!r}"
             raise BadData(msg)
@@ -299,7 +346,11 @@ class Asking(Task):
         return samples.once((self, "prompts"), lambda: list(self._prompts(samples)))
 
     def _prompts(self, samples: Samples) -> Iterator[Prompt]:
-        for content, examples in zip(self._contents(samples), self._examples(samples), strict=True):
+        yield from self._prompted(samples, self._contents(samples))
+
+    def _prompted(self, samples: Samples, contents: Sequence[Content]) -> Iterator[Prompt]:
+        """The prompts of these questions, with what stands before each."""
+        for content, examples in zip(contents, self._examples(samples), strict=True):
             yield Prompt(preceded(content, examples), self.system, self.prefix, self.format)
 
     def _contents(self, samples: Samples) -> list[Content]:
@@ -326,6 +377,21 @@ class Asking(Task):
             for content, answer in zip(self._contents(pool), self._answers(pool), strict=True)
         ]
         return [[held[at] for at in places] for places in chosen(samples, self._shots, pool, self._questions)]
+
+    def leaked(self, samples: Samples) -> np.ndarray | None:
+        """Whether a text of the sample stands in its prompt more often than the prompt puts it there."""
+        return None if callable(self.prompt) else samples.once((self, "leaked"), lambda: self._leaked(samples))
+
+    def _leaked(self, samples: Samples) -> np.ndarray:
+        placed = Counter(self._words)
+        return np.array([
+            any(
+                prompt.text.count(text) > times
+                for name, times in placed.items()
+                if isinstance(text := row.get(name), str) and len(text) >= TELLING
+            )
+            for prompt, row in zip(self.prompts(samples), samples.rows, strict=True)
+        ], dtype=bool)  # fmt: skip
 
     @property
     def _shots(self) -> Shots:
@@ -410,12 +476,3 @@ def shown_target(target: Any) -> str | None:
 
 def _message(given: Mapping[str, str] | Message) -> Message:
     return (given["role"], given["content"]) if isinstance(given, Mapping) else (given[0], given[1])
-
-
-def callers_folder() -> Path:
-    """The folder of the first module on the stack that is not ours: relative data lies beside it."""
-    frame = sys._getframe(1)
-    while frame.f_back and str(frame.f_globals.get("__name__", "")).partition(".")[0] == "fairprobe":
-        frame = frame.f_back
-    file = frame.f_globals.get("__file__")
-    return Path(file).resolve().parent if file else Path.cwd()

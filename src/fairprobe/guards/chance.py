@@ -1,0 +1,54 @@
+"""Guards of levels: whether there is anything to compare, and whether anything could differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from fairprobe.expressions import Measure, Metric, walk
+from fairprobe.guards.guard import Guard
+from fairprobe.guards.shares import Shares, shown_above
+from fairprobe.tasks import Recorded
+
+CEILING = 0.98
+
+
+def above_chance(metric: Metric, shares: Shares) -> Iterator[Guard]:
+    """The best-off group does better than an answer that knows nothing; a baseline that does not is a caveat."""
+    part = shares.part
+    chance = part.task.chance(part.outcomes.samples.take(np.flatnonzero(shares.kept)))
+    if chance is not None:
+        measure = next(each for each in walk(metric) if isinstance(each, Measure) and each.task == part.task)
+        yield beats(chance, shares, measure)
+    elif isinstance(part.task, Recorded):
+        yield Guard("above_chance", "caveat", f"not known for {part.task.name}: say it with at_chance=0.25")
+
+
+def beats(chance: float, shares: Shares, measure: Measure) -> Guard:
+    """The best-off group is shown above chance."""
+    scores = shares.part.outcomes.scores
+    rates = shares.mean(scores[measure.function if measure.function in scores else next(iter(scores))])
+    if rates is None:
+        return Guard("above_chance", "fail", "a group has no answer at all")
+    # "every group is below chance" is refuted when one is shown above it, the best-off one first
+    shown = shown_above(rates, chance)
+    best = int(np.argmax(rates.theta))
+    detail = f"best-off group {shares.where(best)} at {rates.theta[best]:.1%}, chance {chance:.1%}"
+    if shown:
+        return Guard("above_chance", "pass", detail)
+    missed = f"{detail}; not shown above chance"
+    return Guard("above_chance", "caveat" if shares.part.role == "baseline" else "fail", missed)
+
+
+def ceiling(shares: Shares) -> Iterator[Guard]:
+    """Some group leaves room for a difference; a task that everyone has solved cannot show one."""
+    rates = shares.mean(shares.values.value)
+    if rates is None:
+        return
+    worst = int(np.argmin(rates.theta))
+    detail = f"worst-off group {shares.where(worst)} at {rates.theta[worst]:.1%}"
+    if rates.theta[worst] < CEILING:
+        yield Guard("ceiling", "pass", detail)
+    else:
+        yield Guard("ceiling", "caveat", f"{detail}: this task is too easy to show what sets groups apart")
