@@ -62,10 +62,12 @@ def written(
     return lambda asked, role: replace(outcomes, tokens=spent)
 
 
-def letters(*, right: Callable[[int], int] = lambda n: n % 4) -> MultipleChoice:
+def letters(
+    *, right: Callable[[int], int] = lambda n: n % 4, each: Callable[[Row], Row] = lambda row: row
+) -> MultipleChoice:
     """Questions with four options."""
     rows = [
-        {"id": n, "n": n, "dialect": d, "question": f"question {n} in {d}?", "right": right(n)}
+        each({"id": n, "n": n, "dialect": d, "question": f"question {n} in {d}?", "right": right(n)})
         for d in ("us", "ng")
         for n in range(SIZE)
     ]

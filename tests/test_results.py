@@ -552,7 +552,7 @@ def test_the_groups_that_decide_are_never_cut():
 
 def test_a_shown_fail_keeps_its_guard_beside_it():
     both = judged("t.py::test", {"us": right(95, 100), "ng": right(5, 40) + ["empty"] * 60}, gap(0.1))
-    assert text(both)[0][-1] == (
+    assert text(both)[0][-2] == (
         "  guard valid_rate: 40.0% valid in ng (60 empty); shown below 90%; groups shown to differ by more than 10%"
     )
 

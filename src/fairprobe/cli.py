@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from fairprobe.store import Kept, Store
 
 DAY = 24 * 60 * 60
+PYTEST = [sys.executable, "-m", "pytest", "--no-header"]
+"""A process of its own: pytest wants to be the first that imports its plugins."""
 LEAST_PREFIX = 6
 """Characters of a fingerprint that are enough to name a checkpoint."""
 
@@ -38,9 +40,21 @@ def power(suite: Annotated[list[str], typer.Argument(help="Folders or modules, a
 
     Nothing is asked. How answers vary is read from those that a checkpoint gave before, if you name it; else assumed.
     """
-    # a process of its own: pytest wants to be the first that imports its plugins
-    command = [sys.executable, "-m", "pytest", "--fairprobe-power", "--no-header", *suite]
-    raise typer.Exit(subprocess.run(command, check=False).returncode)
+    raise typer.Exit(subprocess.run([*PYTEST, "--fairprobe-power", *suite], check=False).returncode)
+
+
+@app.command(context_settings={"ignore_unknown_options": True})
+def audit(
+    suite: Annotated[list[str], typer.Argument(help="Folders or modules, --model=…, and any option of pytest.")],
+    to: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write it as JSON, too.")] = None,
+) -> None:
+    """Whether a suite can be trusted: fairprobe audit suites/demo --model=… [--baseline=…] [--json=FILE].
+
+    Nothing is asked. Answers that are kept (or recorded) are drawn again, with no gap and with planted ones. It exits
+    with 1 where an expectation fails too often, notices too little, cannot fail, cannot pass or says nothing new.
+    """
+    flag = "--fairprobe-audit" if to is None else f"--fairprobe-audit={to}"
+    raise typer.Exit(subprocess.run([*PYTEST, flag, *suite], check=False).returncode)
 
 
 @store.callback(invoke_without_command=True)

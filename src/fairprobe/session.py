@@ -15,10 +15,11 @@ import polars as pl
 
 from fairprobe import noise
 from fairprobe import plan as planning
+from fairprobe.audit import Audit, audit
 from fairprobe.data import Places, Source
 from fairprobe.engines import Engine, open_engine
 from fairprobe.engines.checkpoints import RECORDED, Checkpoint, Served, resolve
-from fairprobe.errors import BadExpectation, EngineError, FairprobeError, NoCheckpoint
+from fairprobe.errors import BadData, BadExpectation, EngineError, FairprobeError, NoCheckpoint
 from fairprobe.expressions import Expectation, Metric, Question, Terms
 from fairprobe.metrics import Look, Role
 from fairprobe.noise import Noise
@@ -176,6 +177,17 @@ class Session:
         """What an expectation could decide, by the kept answers of the model or the baseline. Raises as `fits`."""
         self.fits(expectation)
         return foresee(expectation, self.tasks, self._kept(expectation), self.settings.defaults)
+
+    def audit(self, expectation: Expectation, others: Sequence[Expectation]) -> Audit:
+        """What an expectation says of kept answers that are drawn again. Raises as `fits`, or where none are kept."""
+        foresight = self.foresee(expectation)
+        look = self._kept(expectation)
+        if look is None:
+            msg = f"{expectation.claim}: no answers are kept; name the --model (and --baseline) that was asked before"
+            raise BadData(msg)
+        return audit(
+            expectation, others, look=look, samples=self.tasks, foresight=foresight, defaults=self.settings.defaults
+        )
 
     def plan(self, expectations: Iterable[Expectation]) -> Plan:
         """The distinct requests of expectations that were checked. Raises where two tasks share a name."""

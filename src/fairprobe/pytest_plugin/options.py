@@ -21,6 +21,7 @@ PROFILES: Mapping[str, Mapping[str, Any]] = {
     "release": {"confidence": 0.975},
 }
 POWER = "--fairprobe-power"
+AUDIT = "--fairprobe-audit"
 NO_CLAIM = "sample"
 """The profile whose exit status reflects crashes only."""
 
@@ -59,6 +60,10 @@ def add(parser: pytest.Parser) -> None:
         kind: Literal["linelist", "string"] = "linelist" if repeatable else "string"
         parser.addini(_dest(name), text, type=kind, default=None)
     group.addoption(POWER, action="store_true", help="ask nothing: print what each expectation could decide")
+    group.addoption(
+        AUDIT, nargs="?", const="", metavar="FILE",
+        help="ask nothing: print what each expectation says of kept answers drawn again, and write it to a JSON FILE",
+    )  # fmt: skip
 
 
 @contextmanager
@@ -132,14 +137,19 @@ def profile_of(config: pytest.Config) -> Mapping[str, Any]:
 
 
 def asks_nothing(config: pytest.Config) -> bool:
-    """Whether only the power of the expectations is asked for."""
-    return bool(config.getoption(POWER, default=False))
+    """Whether only the expectations themselves are asked about."""
+    return bool(config.getoption(POWER, default=False)) or audits(config)
+
+
+def audits(config: pytest.Config) -> bool:
+    """Whether an audit is asked for."""
+    return config.getoption(AUDIT, default=None) is not None
 
 
 def check_power(config: pytest.Config) -> None:
-    """Raise `pytest.UsageError` where power is asked of several processes."""
+    """Raise `pytest.UsageError` where power or an audit is asked of several processes."""
     if asks_nothing(config) and config.getoption("numprocesses", default=None):
-        msg = f"{POWER} asks nothing and is told by one process: leave -n out, or add -n 0"
+        msg = f"{AUDIT if audits(config) else POWER} asks nothing and is told by one process: leave -n out, or add -n 0"
         raise pytest.UsageError(msg)
 
 

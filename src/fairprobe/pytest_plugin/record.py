@@ -12,7 +12,7 @@ import pytest
 
 from fairprobe.errors import FairprobeError
 from fairprobe.pytest_plugin.folder import report_folder
-from fairprobe.pytest_plugin.options import asks_nothing
+from fairprobe.pytest_plugin.options import asks_nothing, audits
 from fairprobe.pytest_plugin.workers import Controller, is_worker, leave_facts, leave_plan
 
 if TYPE_CHECKING:
@@ -101,7 +101,8 @@ class Record:
         self.partial = self.partial or len(mine) < len(declared) or self._is_selection
         if not mine:
             return
-        lines = self.run.foresee(mine) if asks_nothing(self.config) else self.run.plan(mine)
+        told = self.run.audit if audits(self.config) else self.run.foresee
+        lines = told(mine) if asks_nothing(self.config) else self.run.plan(mine)
         self.plan_lines = [*lines, *self._deselected_line()]
         if is_worker(self.config):
             leave_plan(self.config, self.plan_lines)
@@ -143,7 +144,7 @@ class Record:
     def _power_status(self) -> int:
         if self._run is None:
             return pytest.ExitCode.NO_TESTS_COLLECTED
-        return pytest.ExitCode.TESTS_FAILED if self._run.has_problems else pytest.ExitCode.OK
+        return pytest.ExitCode.TESTS_FAILED if self._run.has_problems or self._run.has_faults else pytest.ExitCode.OK
 
     def _facts(self, run: Run) -> dict[str, Any]:
         from fairprobe.pytest_plugin.facts import facts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import tempfile
 import time
@@ -65,6 +66,7 @@ class Run:
         self._asked = False
         self._broken: FairprobeError | None = None
         self.files: set[Path] = set()
+        self.has_faults = False
         self.tests: list[str] = []
 
     def plan(self, items: Sequence[Stated]) -> list[str]:
@@ -85,6 +87,17 @@ class Run:
         """What the items' expectations could decide, in lines; nothing is asked."""
         foreseen = self._each(items, self.session.foresee)
         return [*report.power_lines([*foreseen.values()]), *self._problem_line()]
+
+    def audit(self, items: Sequence[Stated]) -> list[str]:
+        """What the items' expectations say of kept answers drawn again, in lines and as JSON; nothing is asked."""
+        mine = list(dict.fromkeys(item.expectation for item in items))
+        found = self._each(items, lambda each: self.session.audit(each, mine))
+        tests = {item.expectation: item.nodeid for item in items}
+        self.has_faults = any(each.faults for each in found.values())
+        if file := self.config.getoption(options.AUDIT):
+            told = [{"test": tests[each], **audit.plain()} for each, audit in found.items()]
+            Path(self.config.invocation_params.dir, file).write_text(json.dumps(told, indent=1), encoding="utf-8")
+        return [*report.audit_lines([*found.values()]), *self._problem_line()]
 
     def _each(self, items: Sequence[Stated], find: Callable[[Expectation], Found]) -> dict[Expectation, Found]:
         """What is found of each distinct expectation that has no problem; problems are remembered."""

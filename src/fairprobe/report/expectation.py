@@ -20,7 +20,7 @@ EMPTY: Record = {
     "outcome": "error", "test": "", "comparison": "", "because": (), "guards": (), "caveats": (), "groups": (),
     "between": (), "columns": (), "failures": (), "group": {}, "statuses": {}, "seconds": {}, "checkpoints": (),
     "engine": {}, "suite": {}, "data": (), "requests": {}, "rounds": (), "settings": {}, "versions": {},
-    "waivers": (), "tasks": (), "verdicts": (), "deselected": (), "release": {}, "plan": {},
+    "waivers": (), "tasks": (), "diagnosis": (), "verdicts": (), "deselected": (), "release": {}, "plan": {},
 }  # fmt: skip
 
 
@@ -51,6 +51,24 @@ class Forest(NamedTuple):
     reference: Row | None
 
 
+class Segment(NamedTuple):
+    """A part of a group's distance, as a piece of a bar: where it begins and how wide it is, in per cent."""
+
+    name: str
+    said: str
+    x: float
+    width: float
+
+
+class Bar(NamedTuple):
+    """A group's distance from another, and what it is made of. A part that lessens it is said and not drawn."""
+
+    group: str
+    other: str
+    value: str
+    segments: list[Segment]
+
+
 @dataclass(frozen=True)
 class Expectation:
     """A verdict as it is shown."""
@@ -63,6 +81,7 @@ class Expectation:
     caveats: list[str]
     scale: Scale
     forest: Forest | None
+    bars: list[Bar]
 
     @property
     def outcome(self) -> str:
@@ -156,7 +175,30 @@ def expectation(place: str, raw: Record) -> Expectation:
         caveats=[caveat for caveat in raw["caveats"] if caveat not in said],
         scale=Scale.over([*seen, 0.0 if raw["question"] == "gap" else None]),
         forest=_forest(raw) if raw["groups"] and (raw["columns"] or len(raw["groups"]) > 1) else None,
+        bars=_bars(raw["diagnosis"], decimals),
     )
+
+
+PART_WORDS = {
+    "invalid": "invalid answers", "truncated": "truncated", "length": "length of prompts",
+    "position": "position of the option", "rest": "the rest",
+}  # fmt: skip
+"""What a group's distance is made of, in words."""
+
+
+def _bars(diagnosis: Iterable[Record], decimals: int) -> list[Bar]:
+    found = list(diagnosis)
+    widest = max((sum(max(part, 0.0) for part in each["parts"].values()) for each in found), default=0.0) or 1.0
+    bars = []
+    for each in found:
+        x, segments = 0.0, []
+        for name, part in each["parts"].items():
+            width = 100 * max(part, 0.0) / widest
+            if number(abs(part), decimals).strip("0."):
+                segments.append(Segment(name, f"{number(part, decimals)} {PART_WORDS[name]}", x, width))
+            x += width
+        bars.append(Bar(each["group"], each["other"], number(each["value"], decimals), segments))
+    return bars
 
 
 def _settling(raw: Record) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fairprobe import __version__, statistics
+from fairprobe.diagnosis import diagnose
 from fairprobe.errors import FairprobeError
 from fairprobe.expressions import Expectation, measures
 from fairprobe.metrics import OF_CANDIDATES, Look, labelled
@@ -50,6 +51,7 @@ def entry(test: str, verdict: Verdict, look: Look, names: Mapping[str, str | Non
         "clusters": decision.clusters if decision else verdict.fewest_clusters,
         "groups": [asdict(group) for group in verdict.groups],
         "guards": [asdict(guard) for guard in verdict.guards],
+        "diagnosis": [*map(asdict, diagnose(verdict.expectation, look))] if verdict.outcome == "fail" else [],
         "caveats": verdict.caveats,
         "failures": missed["samples"],
         "missed": missed["missed"],
@@ -70,8 +72,8 @@ def error_entry(
     return _entry({
         **_head(test, expectation, Claim.of(expectation.terms, defaults), names),
         **nothing,
-        "outcome": "error", "red": True, "samples": 0, "clusters": 0, "groups": [], "guards": [], "caveats": [],
-        "failures": [], "missed": 0, "answered": 0, "seconds": 0.0, "error": error,
+        "outcome": "error", "red": True, "samples": 0, "clusters": 0, "groups": [], "guards": [], "diagnosis": [],
+        "caveats": [], "failures": [], "missed": 0, "answered": 0, "seconds": 0.0, "error": error,
     })  # fmt: skip
 
 

@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from fairprobe.audit import Audit
 from fairprobe.power import Foresight
 from fairprobe.report.anchors import anchor
-from fairprobe.report.expectation import label
+from fairprobe.report.expectation import PART_WORDS, known, label
 from fairprobe.report.figures import counted, places
 from fairprobe.statistics import POWER
 
@@ -18,13 +19,15 @@ WORDS = {
     "error": "not judged",
 }  # fmt: skip
 MOST_GROUPS = 12
+WORTH = 0.05
+"""The least share of a distance that is worth a word."""
 NOTICED = 1e-3
 """Nats by which asking again may move a likelihood without a word."""
 
 
 def failure(entry: Mapping[str, Any], page: str) -> str:
     """Why a verdict is no pass: the value and its limits, the groups, the guards that fired, where to look."""
-    lines = [_headline(entry), *_groups(entry), *_guards(entry)]
+    lines = [_headline(entry), *_groups(entry), *_guards(entry), *_made_of(entry)]
     if entry["outcome"] == "inconclusive":
         lines.append(_needed(entry))
     # what is shown of a change is what its model missed
@@ -82,6 +85,39 @@ def power_lines(foreseen: Sequence[Foresight]) -> list[str]:
             "   the best), correlated by half in a cluster. Name a --model that was asked before to use its answers",
         ]
     return ["fairprobe: what could be decided", *_aligned(rows, 1), *(f"  {note}" for note in notes)]
+
+
+def audit_lines(audits: Sequence[Audit]) -> list[str]:
+    """What expectations say of kept answers drawn again, as a table, with what its columns mean below it."""
+    if not audits:
+        return []
+    sizes = sorted({size for each in audits for size in each.planted})
+    head = ["", "says", "flips", "false fails", *(f"-{size:g}" for size in sizes), "notices", "by its power"]
+    rows = [head, *(_audited(each, sizes) for each in audits)]
+    notes = [
+        "says: of the kept answers, guards aside; flips: how often the same answers drawn again say otherwise",
+        f"false fails: how often it fails in {audits[0].draws} draws in which nothing sets groups or checkpoints apart",
+        "-0.05: how often it fails where one group was made 0.05 worse; notices: from which on in four of five draws",
+        "by its power: from which value on fairprobe power says so",
+    ]
+    faults = [f"  {each.expectation.claim} {fault}" for each in audits for fault in each.faults]
+    sound = [] if faults else ["  nothing is wrong with any of them"]
+    return ["fairprobe: what could be trusted", *_aligned(rows, 1), *(f"  {note}" for note in notes), *faults, *sound]
+
+
+def _audited(found: Audit, sizes: Sequence[float]) -> list[str]:
+    """A row of the table of an audit."""
+
+    def share(value: float | None) -> str:
+        return "" if value is None else f"{value:.1%}" if value < 0.1 else f"{value:.0%}"
+
+    planted = [share(found.planted.get(size)) for size in sizes]
+    noticed = "" if not found.planted else "none" if found.noticed is None else f"{found.noticed:g}"
+    foreseen = "" if found.foreseen is None or not math.isfinite(found.foreseen) else f"{found.foreseen:.3f}"
+    return [
+        repr(found.expectation), found.outcome, share(found.flips), share(found.false_fails), *planted, noticed,
+        foreseen,
+    ]  # fmt: skip
 
 
 def number(value: float | None, decimals: int = 3) -> str:
@@ -207,6 +243,19 @@ def _sort_key(group: Mapping[str, Any], entry: Mapping[str, Any]) -> float:
 
 def _guards(entry: Mapping[str, Any]) -> list[str]:
     return [f"  guard {each['name']}: {each['detail']}" for each in entry["guards"] if each["outcome"] == "fail"]
+
+
+def _made_of(entry: Mapping[str, Any]) -> list[str]:
+    """What the distance of the group furthest behind is made of, where a part of it is not the answers' own."""
+    bars = known(entry)["diagnosis"]
+    if not bars:
+        return []
+    worst = max(bars, key=lambda each: float(each["value"]))
+    told = {name: part for name, part in worst["parts"].items() if abs(part) >= WORTH * abs(worst["value"])}
+    if not told.keys() - {"rest"}:
+        return []
+    said = ", ".join(f"{part:.3f} {PART_WORDS[name]}" for name, part in told.items())
+    return [f"  of the {worst['value']:.3f} that {worst['group']} lies behind {worst['other']}: {said}"]
 
 
 def _needed(entry: Mapping[str, Any]) -> str:

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 POWER = 0.8
 
 
+ROUNDS = 3
+"""In which the distance that is shown settles."""
+
+
 class Power(NamedTuple):
     """Three answers for a question and a bound, each with a chance of `POWER`."""
 
@@ -58,13 +62,35 @@ def power(
         larger = spread(design.times(times), tested.contrasts)
         return _margin_of_each(errors / np.sqrt(times), tested, larger, alpha) / unit
 
-    each, any_ = margin_of_each(1.0), _margin_of_any(errors, tested, known, alpha, seed) / unit
+    def margin_of_any(distance: float) -> float:
+        apart = _apart(design, distance)
+        drawn = errors if apart is design else gaussian(apart, DRAWS, seed)
+        return _margin_of_any(drawn, tested, spread(apart, tested.contrasts), alpha, seed) / unit
+
+    each, any_ = margin_of_each(1.0), margin_of_any(0.0)
+    if asked.question == "gap":
+        # what is so far apart varies more than what is equal, and so must be a little further apart
+        for _ in range(ROUNDS):
+            any_ = margin_of_any(asked.bound + any_)
     turned = asked.question == "ratio" or (asked.question != "gap" and not asked.less)
     return Power(
         below=asked.bound - (any_ if turned else each),
         above=asked.bound + (each if turned else any_),
         needed=_needed(design, asked, truth, alpha, margin_of_each),
     )
+
+
+def _apart(design: Estimates, distance: float) -> Estimates:
+    """The design with one group of each pair so far behind, since some of its answers are at the low end.
+
+    That takes away a share of the spread that there was, and adds that of who is at the end.
+    """
+    room = design.theta - design.low
+    if not design.bounded or distance <= 0 or (room < distance).any():
+        return design
+    own, gone = np.diag(design.covariance), distance / room
+    more = np.maximum((1 - gone) * (own + distance * room / design.kish) - own, 0.0)
+    return replace(design, covariance=design.covariance + np.diag(more / 2))
 
 
 def _needed(
