@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,13 +64,17 @@ def judged(tests: str, model: str, baseline: str | None, data: str, *arguments: 
     """The verdicts of some tests on one recorded model; none where it, or its baseline, is not recorded."""
     against = [f"--baseline=recorded:{baseline}"] if baseline else []
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run(
+        run = subprocess.run(
             [sys.executable, "-m", "pytest", "-q", tests, f"--model=recorded:{model}", f"--fairprobe-data={data}",
              *against, f"--fairprobe-report={folder}", "-p", "no:cacheprovider", *arguments],
-            cwd=ROOT, check=False, stdout=subprocess.DEVNULL,
+            cwd=ROOT, check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
         results = Path(folder, "results.json")
-        return list(json.loads(results.read_text(encoding="utf-8"))["verdicts"]) if results.is_file() else []
+        if results.is_file():
+            return list(json.loads(results.read_text(encoding="utf-8"))["verdicts"])
+        if "without a recording of" in run.stdout:
+            return []
+        raise SystemExit(run.stdout)
 
 
 def page(data: str) -> Iterator[str]:
@@ -80,23 +84,23 @@ def page(data: str) -> Iterator[str]:
         yield from claims(stage, data)
     yield BETWEEN
     for model in (BASE, SFT, ZEPHYR, STARLING):
-        yield f"### {model}\n"
-        yield "| suite | expectation | value | shown to lie between | verdict |\n|---|---|---|---|---|"
         verdicts = judged("suites", model, None if model == BASE else BASE, data)
-        yield from (f"| {each['test'].split('/')[1]} {row(each)}" for each in verdicts)
-        yield ""
+        rows = [f"| {each['test'].split('/')[1]} {row(each)}" for each in verdicts]
+        yield from table(model, "| suite | expectation | value | shown to lie between | verdict |", rows)
 
 
 def claims(stage: str, data: str) -> Iterator[str]:
     """What the paper claims of one stage of the chain, as a table."""
     model, baseline, head = STAGES[stage]
-    yield f"### {head}\n"
     verdicts = judged("examples/founding_paper", model, baseline, data, "-k", f"test_{stage}_")
-    if verdicts:
-        yield "| claim | expectation | value | shown to lie between | verdict | printed |\n|---|---|---|---|---|---|"
-    else:
-        yield "Not recorded."
-    yield from (f"| {claim(each, stage)} {row(each)} {', '.join(each['because'])} |" for each in verdicts)
+    rows = [f"| {claim(each, stage)} {row(each)} {', '.join(each['because'])} |" for each in verdicts]
+    yield from table(head, "| claim | expectation | value | shown to lie between | verdict | printed |", rows)
+
+
+def table(title: str, head: str, rows: Sequence[str]) -> Iterator[str]:
+    """A section with a table, or the word that there is nothing to put into it."""
+    yield f"### {title}\n"
+    yield from ([head, "|---" * (head.count("|") - 1) + "|", *rows] if rows else ["Not recorded."])
     yield ""
 
 

@@ -408,9 +408,9 @@ class Grouped:
             return values.statistic(values.parts[0].outcomes, chosen)
         samples = values.parts[0].outcomes.samples
         # equal prompts are asked once: what varies by the draw is the prompt's answer, and each part's by itself
-        prompts = values.parts[0].outcomes.prompts
-        drawn = [(number, prompts[place] if prompts else place) for place in np.flatnonzero(used).tolist()]
-        cluster = drawn if fixed else samples.cluster[used]
+        prompts, cluster = values.parts[0].outcomes.prompts, samples.cluster[used]
+        if fixed and values.drawn:
+            cluster = [(number, prompts[place] if prompts else place) for place in np.flatnonzero(used).tolist()]
         counted = statistics.estimate(
             numbers[used], at[used], cluster, names,
             weights=None if samples.weight is None else samples.weight[used],
@@ -487,12 +487,26 @@ def _values(metric: Measure, outcomes: Outcomes, role: Role) -> Values:
         (part,), value, noise, kept, low, high, drawn,
         statistic=statistic, left_out=left_out, labelled=outcomes.labelled.get(name),
     )  # fmt: skip
-    order = metric.option("order") if metric.function in ORDERED else None
-    held = made.frame[order].is_not_null().to_numpy() if order in made.frame.columns else kept
     if metric.function == "win_rate":
         alone = np.isnan(value) & outcomes.answered
         return made.without(alone, f"there is no {metric.option('against')} to win against")
-    return made.without(~held, f"{order} is empty") if held.any() else made
+    return _of_candidates(metric, made) if metric.function in OF_CANDIDATES else made
+
+
+def _of_candidates(metric: Measure, values: Values) -> Values:
+    """The samples of candidates that have a place. Raises what is wrong with the columns, before anything is asked."""
+    named = data.column(values.frame, metric.option("of"), repr(metric.task))
+    if metric.function == "share_below":
+        reference = metric.option("reference")
+        if not (named == reference).any():
+            msg = f"{metric!r}: there is no candidate {reference!r} in {metric.option('of')!r}"
+            raise UnknownGroup(msg)
+        return values
+    order = data.column(values.frame, metric.option("order"), repr(metric.task))
+    if not order.dtype.is_numeric() or order.null_count() == len(order):
+        msg = f"{metric!r}: {order.name!r} should hold each candidate's place, a number; it holds {order.dtype}"
+        raise BadData(msg)
+    return values.without(order.is_null().to_numpy(), f"{order.name} is empty")
 
 
 def score_of(metric: Measure, outcomes: Outcomes) -> str:
@@ -551,6 +565,7 @@ def _where(values: Values, conditions: Sequence[tuple[str, Hashable]]) -> Values
         among = tuple(
             replace(each, rows=replace(each.rows, frame=each.rows.frame.filter(pl.col(name) == wanted)))
             for each in values.left_out
+            if name in each.rows.frame.columns
         )
         values = replace(values.only(mask), left_out=among)
     if not values.kept.any():

@@ -128,6 +128,7 @@ class Session:
         self._refusals: dict[tuple[Seat, type[Request]], str | None] = {}
         self._responses: dict[Seat, dict[Request, Response]] = defaultdict(dict)
         self.unrecorded: dict[str, str] = {}
+        self._recordings: dict[tuple[Recorded, str], bool] = {}
         self._requests: dict[Task, list[tuple[Request, ...]]] = {}
         self._checked: set[tuple[Task, Role]] = set()
         self._outcomes: dict[tuple[Task, Role], Outcomes] = {}
@@ -145,7 +146,7 @@ class Session:
                 if recorded is None:
                     return "that read recorded answers, since --model names none (--model=recorded:NAME)"
                 name = self.settings.recorded(role)
-                if name is not None and not task.has(name, self.settings.places):
+                if name is not None and not self._has(task, name):
                     self._tell_unrecorded(task, name)
                     return f"without a recording of {name!r}"
             elif self.settings.spec(role) is not None and (refusal := self._refusal(task, role)):
@@ -364,8 +365,15 @@ class Session:
             raise NoCheckpoint(msg)
         return name
 
+    def _has(self, task: Recorded, name: str) -> bool:
+        if (task, name) not in self._recordings:
+            self._recordings[task, name] = task.has(name, self.settings.places)
+        return self._recordings[task, name]
+
     def _tell_unrecorded(self, task: Recorded, name: str) -> None:
         """Remember where a recording was looked for, and which there are."""
+        if name in self.unrecorded:
+            return
         try:
             task.recorded(name, self.settings.places)
         except FairprobeError as error:

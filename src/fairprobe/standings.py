@@ -37,7 +37,7 @@ def correlation(of: str, order: str, method: Literal["spearman", "kendall"]) -> 
     """
 
     def estimates(outcomes: Outcomes, chosen: Selection) -> Estimates:
-        held = _candidates(outcomes, chosen, of, order).filter(pl.col("order").is_not_null())
+        held = _candidates(outcomes, chosen, of, order)
         return statistics.rank_correlation(
             held["order"].to_numpy(), held["mean"].to_numpy(), held["group"].to_numpy(), held["candidate"].to_list(),
             chosen.groups, method=method,

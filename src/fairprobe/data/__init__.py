@@ -10,11 +10,11 @@ import polars as pl
 from fairprobe.data.files import Rows, known, lies, read
 from fairprobe.data.literals import literal
 from fairprobe.data.sources import HERE, Dataset, Files, Frame, Places, Reader, Source, callers_folder, source_of
-from fairprobe.errors import UnknownGroup
+from fairprobe.errors import BadData, UnknownGroup
 
 __all__ = [
     "HERE", "Dataset", "Files", "Frame", "Places", "Reader", "Rows", "Source", "callers_folder", "column", "known",
-    "lies", "literal", "near", "read", "source_of",
+    "lies", "literal", "near", "read", "source_of", "without",
 ]  # fmt: skip
 
 
@@ -25,6 +25,13 @@ def column(frame: pl.DataFrame, name: str, where: str) -> pl.Series:
         msg = f"{where} has no column {name!r}; its samples have {shown}{near(name, frame.columns)}"
         raise UnknownGroup(msg)
     return frame[name]
+
+
+def without(frame: pl.DataFrame, name: str, where: str) -> None:
+    """Raise `BadData` where a column that is to be added is there already."""
+    if name in frame.columns:
+        msg = f"{where} adds the column {name!r}, and the data has one of that name; give another, or leave it out"
+        raise BadData(msg)
 
 
 def near(name: str, names: Iterable[str]) -> str:

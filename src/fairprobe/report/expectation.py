@@ -194,8 +194,10 @@ def _bars(diagnosis: Iterable[Record], decimals: int) -> list[Bar]:
         x, segments = 0.0, []
         for name, part in each["parts"].items():
             width = 100 * max(part, 0.0) / widest
-            if number(abs(part), decimals).strip("0."):
-                segments.append(Segment(name, f"{number(part, decimals)} {PART_WORDS[name]}", x, width))
+            # what is too small for a number is still drawn
+            tells = number(abs(part), decimals).strip("0.")
+            said = f"{number(part, decimals)} {PART_WORDS[name]}" if tells else ""
+            segments.append(Segment(name, said, x, width))
             x += width
         bars.append(Bar(each["group"], each["other"], number(each["value"], decimals), segments))
     return bars

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
+from itertools import chain
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -53,9 +54,10 @@ class Ranking(Asking):
         if len(set(names)) < max(2, len(names)) or None in names:
             msg = f"{self!r}: candidates are at least two different names of {self.group!r}, not {names[:6]}"
             raise BadData(msg)
-        if self.by not in get_args(By):
-            msg = f"{self!r}: by= is 'likelihood' or 'reward', not {self.by!r}"
-            raise BadData(msg)
+        for name, known in (("by", By), ("ties", Ties)):
+            if getattr(self, name) not in get_args(known):
+                msg = f"{self!r}: {name}= is one of {', '.join(get_args(known))}, not {getattr(self, name)!r}"
+                raise BadData(msg)
 
     @property
     def scored_columns(self) -> tuple[str, ...]:
@@ -121,6 +123,8 @@ class Ranking(Asking):
         return [dict(each) for each in self.candidates]  # type: ignore[arg-type]  # tuples since the task was made
 
     def _keyed(self, rows: data.Rows) -> Samples:
+        for name in dict.fromkeys(chain.from_iterable(self._named)):
+            data.without(rows.frame, name, f"{self!r} with its candidates")
         questions = rows.frame.with_row_index("question_row", offset=1)
         attributes = pl.from_dicts(self._named, infer_schema_length=None).rename({"text": "candidate_text"})
         samples = super()._keyed(replace(rows, frame=questions.join(attributes, how="cross")))

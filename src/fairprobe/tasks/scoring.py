@@ -42,6 +42,11 @@ class Scoring(Task):
         raise NotImplementedError
 
     @property
+    def text_columns(self) -> tuple[str, ...]:
+        """The target, as it is written."""
+        return () if self.own_target is None else (self.own_target,)
+
+    @property
     def lacks_target(self) -> bool:
         """Whether a scorer of ours has no target to compare answers with."""
         return self.own_target is None and any(scorers.needs_target(scorer) for _, scorer in self.own_scorers)

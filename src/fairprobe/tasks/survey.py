@@ -162,12 +162,7 @@ class Survey(Choosing):
         spread = frame[[each.row for each in people]].with_columns(shares)
         if self.group is None:
             return spread
-        if self.group in frame.columns:
-            msg = (
-                f"{self!r}: group={self.group!r} names the new column of the groups in {self.human!r}, but the data "
-                f"has a column of that name; give another"
-            )
-            raise BadData(msg)
+        data.without(frame, self.group, f"{self!r}, group={self.group!r},")
         return spread.with_columns(pl.Series(self.group, [each.group for each in people], dtype=pl.String))
 
     def _refuse(
