@@ -97,7 +97,7 @@ def test_metrics_of_candidates():
     [
         ({"candidates": ["Chile"]}, "candidates are at least two different names of 'country', not ['Chile']"),
         ({"candidates": ["Chile", "Chile"]}, "candidates are at least two different names"),
-        ({"by": "vote"}, "by= is 'likelihood' or 'reward', not 'vote'"),
+        ({"by": "vote"}, "by= is one of 'likelihood', 'reward', not 'vote'"),
         (
             {"rows": [{**ROWS[0], "answer": "Chile."}]},
             "row 1 has the answer 'Chile.', which should hold {country}",

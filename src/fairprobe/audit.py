@@ -6,7 +6,7 @@ Kept answers are drawn again, cluster by cluster. Nothing is asked.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
@@ -98,8 +98,8 @@ def audit(
     foresight: Foresight, defaults: Defaults, draws: int = DRAWS, planted_draws: int = PLANTED_DRAWS,
 ) -> Audit:  # fmt: skip
     """What an expectation says of kept answers drawn again, of answers without a gap, and of planted ones."""
-    values = measured(expectation.question.metric, look)
-    trial = _Trial(expectation, [_kept(each) for each in values], defaults)
+    values, columns = measured(expectation.question.metric, look), _columns(expectation)
+    trial = _Trial(expectation, [_kept(each, columns) for each in values], defaults)
     first = trial.outcome(trial.values)
     redrawn = Counter(trial.outcome(trial.drawn(draw)) for draw in range(draws))
     null = trial.null
@@ -259,8 +259,21 @@ def _swapped(part: Part, other: Part, swap: np.ndarray) -> Part:
     return replace(part, outcomes=replace(mine, scores=scores, status=np.where(swap, theirs.status, mine.status)))
 
 
-def _kept(values: Values) -> Values:
-    return taken(values, np.flatnonzero(values.kept & ~np.isnan(values.value)))
+def _kept(values: Values, columns: Collection[Hashable]) -> Values:
+    """The samples that count, without what no number is read from: they are drawn hundreds of times."""
+    held = taken(values, np.flatnonzero(values.kept & ~np.isnan(values.value)))
+    samples = held.parts[0].outcomes.samples
+    bare = replace(samples, frame=samples.frame.select(name for name in samples.frame.columns if name in columns))
+    texts: dict[str, Any] = {} if held.drawn else {"prompts": (), "responses": (), "targets": (), "choices": None}
+    parts = (replace(part, outcomes=replace(part.outcomes, samples=bare, **texts)) for part in held.parts)
+    return replace(held, parts=tuple(parts))
+
+
+def _columns(expectation: Expectation) -> Collection[Hashable]:
+    """What a question and its metric may read of the samples."""
+    leaves = list(measures(expectation.question.metric))
+    given = [value for each in leaves for _, value in each.options]
+    return {*expectation.question.columns, *(each.column for each in leaves), *given}
 
 
 def _of_clusters(values: Values, keys: Sequence[Any]) -> Values:

@@ -488,8 +488,10 @@ def _values(metric: Measure, outcomes: Outcomes, role: Role) -> Values:
         statistic=statistic, left_out=left_out, labelled=outcomes.labelled.get(name),
     )  # fmt: skip
     if metric.function == "win_rate":
+        against = metric.option("against")
+        others = (made.frame[metric.option("of")] != against).to_numpy()  # it does not play against itself
         alone = np.isnan(value) & outcomes.answered
-        return made.without(alone, f"there is no {metric.option('against')} to win against")
+        return made.only(others).without(alone, f"there is no {against} to win against")
     return _of_candidates(metric, made) if metric.function in OF_CANDIDATES else made
 
 

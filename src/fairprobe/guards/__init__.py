@@ -52,7 +52,8 @@ def _of_answers(expectation: Expectation, shares: Shares) -> Iterator[Guard]:
     """The guards of what one checkpoint answered."""
     functions = _functions(expectation)
     yield from answers(shares, functions)
-    yield from choices(shares)
+    if not functions & (RATES.keys() | {"tokens_per_sample"}):
+        yield from choices(shares)
     yield from judged(shares, expectation.question.columns, score_of(_read(expectation, shares), shares.part.outcomes))
     if functions <= KNOW_CHANCE:
         yield from above_chance(expectation.question.metric, shares)

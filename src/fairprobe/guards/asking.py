@@ -19,6 +19,8 @@ def tokens(shares: Shares) -> Iterator[Guard]:
     if len(shares.labels) < 2 or not shares.part.outcomes.tokens:
         return
     spent, notes = _means(shares, shares.part.outcomes.tokens["prompt"]), []
+    if np.isnan(spent).all():
+        return  # no prompt fitted
     if _uneven(spent):
         notes.append(f"a prompt takes {_ends(spent, shares)} tokens")
     budget = shares.part.task.budget

@@ -56,7 +56,9 @@ class Ranking(Asking):
             raise BadData(msg)
         for name, known in (("by", By), ("ties", Ties)):
             if getattr(self, name) not in get_args(known):
-                msg = f"{self!r}: {name}= is one of {', '.join(get_args(known))}, not {getattr(self, name)!r}"
+                msg = (
+                    f"{self!r}: {name}= is one of {', '.join(map(repr, get_args(known)))}, not {getattr(self, name)!r}"
+                )
                 raise BadData(msg)
 
     @property
