@@ -71,6 +71,11 @@ def test_a_level_is_drawn_again_and_has_no_draws_without_a_gap():
     assert set(found.planted) <= set(SIZES)
 
 
+def test_a_value_over_all_samples_is_drawn_again_too():
+    found = audited(lambda task: accuracy(task) > 0.6)
+    assert (found.outcome, found.faults) == ("pass", [])
+
+
 def test_a_bound_that_nothing_can_break_is_named():
     few = {"us": [1.0] * 6 + [0.0] * 6, "ng": [1.0] * 6 + [0.0] * 6}
     found = audited(gap(0.97), model=few)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import chain
 from typing import Any
 
@@ -109,7 +110,7 @@ def audit(
         for size in SIZES
         if (found := [each for draw in range(planted_draws) if (each := trial.worse(size, draw)) is not None])
     }
-    power = foresight.power
+    power, most = foresight.power, foresight.ends[1] if foresight.ends else np.inf
     compares = expectation.question.kind == "gap" and expectation.comparison in {"<", "<="}
     return Audit(
         expectation, first, draws, planted_draws,
@@ -118,7 +119,7 @@ def audit(
         stated=1 - Claim.of(expectation.terms, defaults).confidence,
         planted=planted,
         noticed=min((size for size, share in planted.items() if share >= NOTICED), default=None),
-        foreseen=power.above if power and compares else None,
+        foreseen=power.above if power and compares and power.above <= most else None,
         cannot_fail=trial.worst() != "fail",
         cannot_pass=can_pass(expectation, samples, defaults) is False,
         implied_by=next((each for each in others if _implies(each, expectation, others)), None),
@@ -144,10 +145,25 @@ class _Trial:
             return "invalid"
 
     def drawn(self, draw: int) -> list[Values]:
-        """The samples of clusters that are drawn with replacement: as other samples like these."""
-        keys = sorted({key for each in self.values for key in each.parts[0].outcomes.samples.cluster}, key=str)
-        chosen = np.random.default_rng([self.defaults.seed, draw]).integers(0, len(keys), len(keys))
-        return [_of_clusters(each, [keys[place] for place in chosen]) for each in self.values]
+        """The samples of clusters that are drawn with replacement: as other samples like these.
+
+        They are drawn from those that lie in the same groups, so that no group is lost.
+        """
+        random = np.random.default_rng([self.defaults.seed, draw])
+        keys = [each[place] for each in self._strata for place in random.integers(0, len(each), len(each)).tolist()]
+        return [_of_clusters(each, keys) for each in self.values]
+
+    @cached_property
+    def _strata(self) -> list[list[Any]]:
+        """The clusters by the groups that they lie in."""
+        data, groups = self._grouped(self.values), dict[Any, set[tuple[int, int]]]()
+        for number, (each, at) in enumerate(zip(data.values, data.index, strict=True)):
+            for key, place in zip(each.parts[0].outcomes.samples.cluster.tolist(), at.tolist(), strict=True):
+                groups.setdefault(key, set()).add((number, place))
+        strata: dict[Hashable, list[Any]] = {}
+        for key in sorted(groups, key=str):
+            strata.setdefault(frozenset(groups[key]), []).append(key)
+        return list(strata.values())
 
     @property
     def null(self) -> Callable[[int], list[Values]] | None:
@@ -263,7 +279,9 @@ def _kept(values: Values, columns: Collection[Hashable]) -> Values:
     """The samples that count, without what no number is read from: they are drawn hundreds of times."""
     held = taken(values, np.flatnonzero(values.kept & ~np.isnan(values.value)))
     samples = held.parts[0].outcomes.samples
-    bare = replace(samples, frame=samples.frame.select(name for name in samples.frame.columns if name in columns))
+    read = [name for name in samples.frame.columns if name in columns]
+    # a frame without a column has no rows
+    bare = replace(samples, frame=samples.frame.select(read or samples.frame.columns[:1]))
     texts: dict[str, Any] = {} if held.drawn else {"prompts": (), "responses": (), "targets": (), "choices": None}
     parts = (replace(part, outcomes=replace(part.outcomes, samples=bare, **texts)) for part in held.parts)
     return replace(held, parts=tuple(parts))
