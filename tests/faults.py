@@ -121,8 +121,7 @@ def _vetoed(row: Row) -> Row:
     return {**row, "veto": ["ot"] if row["dialect"] == "ng" and row["n"] % 10 == 9 else ["cow"]}
 
 
-def _shown_itself(row: Row) -> Row:
-    return {**row, "shown": row["clue"] if row["n"] % 10 == 9 else "riddle of another kind, as an example"}
+EXAMPLES = "\n".join(f"riddle {n}, told in the dialect of ng: otter" for n in range(10))
 
 
 def _languages(cost: float) -> Run:
@@ -166,7 +165,7 @@ FAULTS: Mapping[str, Callable[[], Run]] = {
     ),
     "overlap": lambda: _of(clues(lambda row: {**row, "id": row["id"] + 10 * (row["dialect"] == "ng")})),
     "duplicates": lambda: _of(clues(lambda row: {**row, "clue": f"riddle {row['n'] % 80}, in {row['dialect']}"})),
-    "leaked": lambda: _of(clues(_shown_itself, prompt="{shown}\n\n{clue}")),
+    "leaked": lambda: _of(clues(prompt=EXAMPLES + "\n\n{clue}")),
     "tokens": lambda: _languages(3.0),
     "template": lambda: _templates(None),
     "noise": lambda: _of_letters(letters(), 0.02, unsettled=0.05),

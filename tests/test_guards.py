@@ -303,3 +303,14 @@ def test_a_guard_of_ones_own_is_waived_by_its_source():
     judged = verdict(HALF, claim=claim)
     assert judged.outcome == "pass"
     assert judged.caveats == ("accuracy(clues) > 0.9: not shown: fail; waived because hard",)
+
+
+def test_a_sentence_of_its_own_passage_is_no_leak():
+    said = [f"it swims at night, number {n}" for n in range(20)]
+    rows = [{"passage": f"They say: {each}.", "said": each, "g": g, "right": 0} for g in "xy" for each in said]
+    task = MultipleChoice(rows, "{passage}\n\n{said}?", options=("yes", "no"), answer="right", name="read")
+    assert not task.leaked(task.load()).any()
+    shown = MultipleChoice(
+        rows, f"{rows[3]['said']}? no\n\n{{said}}?", options=("yes", "no"), answer="right", name="it"
+    )
+    assert shown.leaked(shown.load()).sum() == 2

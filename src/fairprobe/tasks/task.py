@@ -384,14 +384,15 @@ class Asking(Task):
 
     def _leaked(self, samples: Samples) -> np.ndarray:
         placed = Counter(self._words)
-        return np.array([
-            any(
-                prompt.text.count(text) > times
-                for name, times in placed.items()
-                if isinstance(text := row.get(name), str) and len(text) >= TELLING
-            )
-            for prompt, row in zip(self.prompts(samples), samples.rows, strict=True)
-        ], dtype=bool)  # fmt: skip
+
+        def leaks(prompt: Prompt, row: Row) -> bool:
+            held = {name: text for name in placed if isinstance(text := row.get(name), str)}
+            # a sentence may be one of the passage that it is about
+            due = {name: sum(n * held[other].count(text) for other, n in placed.items() if other in held)
+                   for name, text in held.items() if len(text) >= TELLING}  # fmt: skip
+            return any(prompt.text.count(held[name]) > times for name, times in due.items())
+
+        return np.array([leaks(*each) for each in zip(self.prompts(samples), samples.rows, strict=True)], dtype=bool)
 
     @property
     def _shots(self) -> Shots:
