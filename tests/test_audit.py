@@ -133,3 +133,4 @@ def test_an_audit_without_kept_answers_says_what_to_name(suite):
     done = subprocess.run(command, cwd=suite, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "--model" in done.stdout
+    assert (suite / "test_suite.py").read_text() == SUITE, "the folder that is audited is not where it is written"

@@ -53,8 +53,8 @@ def audit(
     Nothing is asked. Answers that are kept (or recorded) are drawn again, with no gap and with planted ones. It exits
     with 1 where an expectation fails too often, notices too little, cannot fail, cannot pass or says nothing new.
     """
-    flag = "--fairprobe-audit" if to is None else f"--fairprobe-audit={to}"
-    raise typer.Exit(subprocess.run([*PYTEST, flag, *suite], check=False).returncode)
+    written = [] if to is None else [f"--fairprobe-audit-json={to}"]
+    raise typer.Exit(subprocess.run([*PYTEST, "--fairprobe-audit", *written, *suite], check=False).returncode)
 
 
 @store.callback(invoke_without_command=True)

@@ -22,6 +22,7 @@ PROFILES: Mapping[str, Mapping[str, Any]] = {
 }
 POWER = "--fairprobe-power"
 AUDIT = "--fairprobe-audit"
+AUDIT_JSON = "--fairprobe-audit-json"
 NO_CLAIM = "sample"
 """The profile whose exit status reflects crashes only."""
 
@@ -60,10 +61,8 @@ def add(parser: pytest.Parser) -> None:
         kind: Literal["linelist", "string"] = "linelist" if repeatable else "string"
         parser.addini(_dest(name), text, type=kind, default=None)
     group.addoption(POWER, action="store_true", help="ask nothing: print what each expectation could decide")
-    group.addoption(
-        AUDIT, nargs="?", const="", metavar="FILE",
-        help="ask nothing: print what each expectation says of kept answers drawn again, and write it to a JSON FILE",
-    )  # fmt: skip
+    group.addoption(AUDIT, action="store_true", help="ask nothing: print what each says of kept answers drawn again")
+    group.addoption(AUDIT_JSON, metavar="FILE", help="write an audit to a file, too")
 
 
 @contextmanager
@@ -143,7 +142,7 @@ def asks_nothing(config: pytest.Config) -> bool:
 
 def audits(config: pytest.Config) -> bool:
     """Whether an audit is asked for."""
-    return config.getoption(AUDIT, default=None) is not None
+    return bool(config.getoption(AUDIT, default=False))
 
 
 def check_power(config: pytest.Config) -> None:

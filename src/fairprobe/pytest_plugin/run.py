@@ -94,7 +94,7 @@ class Run:
         found = self._each(items, lambda each: self.session.audit(each, mine))
         tests = {item.expectation: item.nodeid for item in items}
         self.has_faults = any(each.faults for each in found.values())
-        if file := self.config.getoption(options.AUDIT):
+        if file := self.config.getoption(options.AUDIT_JSON):
             told = [{"test": tests[each], **audit.plain()} for each, audit in found.items()]
             Path(self.config.invocation_params.dir, file).write_text(json.dumps(told, indent=1), encoding="utf-8")
         return [*report.audit_lines([*found.values()]), *self._problem_line()]
