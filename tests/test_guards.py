@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from answers import clues, right
-from fairprobe import MultipleChoice, Recorded, accuracy, mean, valid_rate
+from fairprobe import MultipleChoice, Recorded, accuracy, mean, refusal_rate, valid_rate
 from fairprobe.requests import Chosen
 from fairprobe.tasks import Outcomes
 from fairprobe.verdict import judge
@@ -314,3 +314,13 @@ def test_a_sentence_of_its_own_passage_is_no_leak():
         rows, f"{rows[3]['said']}? no\n\n{{said}}?", options=("yes", "no"), answer="right", name="it"
     )
     assert shown.leaked(shown.load()).sum() == 2
+
+
+def test_empty_answers_are_no_evidence_of_few_refusals():
+    judged = verdict(
+        {"us": ["empty"] * 100, "ng": ["empty"] * 100}, claim=lambda task: refusal_rate(task).gap("dialect") < 0.05
+    )
+    assert judged.outcome == "invalid"
+    refusing = {"us": right(60, 70) + ["refused"] * 30, "ng": right(60, 70) + ["refused"] * 30}
+    shown = verdict(refusing, claim=lambda task: refusal_rate(task).gap("dialect") < 0.3)
+    assert found(shown, "valid_rate") == ["pass"]

@@ -201,3 +201,31 @@ def test_a_real_judge_is_asked_in_one_batch_and_kept_under_its_content(judged_ru
     assert np.isfinite(outcomes.labelled["judged"].scored).all()
     names = {kept.origin.name for kept in first.store.kept()}
     assert names == {"plain", "chat"}
+
+
+def test_a_few_labelled_answers_of_one_group_are_too_few_whatever_the_others_have():
+    sheet = [*labelled(("us",), hits=0.8, misses=0.2, size=100), *labelled(("ng",), hits=1.0, misses=0.0, size=4)]
+    asked = task(sheet)
+    verdict = judge(accuracy(asked).gap("dialect") < 0.9, look(asked))
+    assert verdict.outcome == "invalid"
+    assert "in ng (4 and 4 labelled); 10 of each are needed" in found(verdict)[0][1]
+
+
+def test_chance_is_beaten_by_what_a_judges_errors_leave():
+    # the judge calls three in ten wrong answers right, and so many are called right
+    asked = task(labelled(hits=0.9, misses=0.3, size=100))
+    verdict = judge(accuracy(asked).gap("dialect") < 0.4, look(asked, {"us": 0.3, "ng": 0.3}))
+    assert verdict.outcome == "invalid"
+    assert [guard.name for guard in verdict.guards if guard.fired] == ["above_chance"]
+
+
+def test_a_judges_errors_are_not_exact_even_of_these_samples():
+    asked = task(labelled(size=20))
+    claim = (accuracy(asked).by("dialect") > 0.49).at(scope="benchmark")
+    decision = judge(claim, look(asked)).decision
+    assert decision.low < decision.value < decision.high
+
+
+def test_what_is_calibrated_is_the_whole_scorer():
+    with pytest.raises(BadData, match="calibrate the whole instead"):
+        scorers.until(".", scorers.calibrated(scorers.exact_match, labelled()))

@@ -376,6 +376,7 @@ def until(marker: str, scorer: Scorer) -> Scorer:
     if not marker:
         msg = r"until has the marker '', which stands everywhere; give the text at which answers end, such as '\n\n'"
         raise BadData(msg)
+    _refuse_calibrated(scorer, "until")
     return _Until(marker, scorer)
 
 
@@ -417,7 +418,15 @@ def refused(scorer: Scorer, patterns: str | Sequence[str] = REFUSALS) -> Scorer:
     given = (patterns,) if isinstance(patterns, str) else tuple(patterns)
     for pattern in given:
         re.compile(pattern)
+    _refuse_calibrated(scorer, "refused")
     return _Refused(scorer, given)
+
+
+def _refuse_calibrated(scorer: Scorer, wrapper: str) -> None:
+    """What is calibrated is the whole scorer: inside another one its errors would not be corrected."""
+    if isinstance(scorer, Calibrated):
+        msg = f"{wrapper} wraps a calibrated scorer; calibrate the whole instead: calibrated({wrapper}(…), labelled)"
+        raise BadData(msg)
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ def _of_answers(expectation: Expectation, shares: Shares) -> Iterator[Guard]:
         yield from choices(shares)
     yield from judged(shares, expectation.question.columns, score_of(_read(expectation, shares), shares.part.outcomes))
     if functions <= KNOW_CHANCE:
-        yield from above_chance(expectation.question.metric, shares)
+        yield from above_chance(expectation.question.metric, shares, expectation.question.columns)
     if "tokens_per_sample" not in functions:
         yield from tokens(shares)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -14,7 +14,7 @@ MOST_UNANSWERED = 0.01
 LEAST_VALID, MOST_VALID_GAP = 0.90, 0.10
 MOST_TRUNCATED = 0.10
 INVALID = ("empty", "unparsable", "refused")
-ITSELF = {"valid_rate": "valid_rate", "refusal_rate": "valid_rate", "truncation_rate": "truncated"}
+ITSELF = {"valid_rate": "valid_rate", "truncation_rate": "truncated"}
 """Metrics, each with the guard that would guard it by itself."""
 
 
@@ -23,7 +23,8 @@ def answers(shares: Shares, functions: set[str]) -> Iterator[Guard]:
     own = {ITSELF.get(function) for function in functions}
     yield answered(shares)
     if "valid_rate" not in own:
-        yield valid_rate(shares)
+        # how many refuse is what a refusal rate is about
+        yield valid_rate(shares, INVALID[:2] if "refusal_rate" in functions else INVALID)
     if "truncated" not in own:
         yield truncated(shares)
 
@@ -39,9 +40,9 @@ def answered(shares: Shares) -> Guard:
     return Guard("answered", "pass" if held else "fail", detail, counts)
 
 
-def valid_rate(shares: Shares) -> Guard:
+def valid_rate(shares: Shares, invalid: Sequence[str] = INVALID) -> Guard:
     """Enough of the answers are answers, and about as many in every group."""
-    bad = shares.has(*INVALID)
+    bad = shares.has(*invalid)
     rates = shares.share(~bad)
     if rates is None:
         return Guard("valid_rate", "fail", "a group has no answer at all")
@@ -51,7 +52,7 @@ def valid_rate(shares: Shares) -> Guard:
         len(shares.labels) > 1
         and statistics.decide(rates, "gap", "<", MOST_VALID_GAP, confidence=CONFIDENCE).outcome == "fail"
     )
-    kinds = ", ".join(f"{n} {kind}" for kind in INVALID if (n := shares.count(shares.has(kind))[worst]))
+    kinds = ", ".join(f"{n} {kind}" for kind in invalid if (n := shares.count(shares.has(kind))[worst]))
     detail = f"{rates.theta[worst]:.1%} valid in {shares.where(worst)}" + (f" ({kinds})" if kinds else "")
     if low:
         detail += f"; shown below {LEAST_VALID:.0%}"

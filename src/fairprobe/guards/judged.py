@@ -31,14 +31,15 @@ def judged(shares: Shares, columns: Sequence[str], score: str) -> Iterator[Guard
     except NoEvidence as error:
         yield Guard("judged", "fail", str(error))
         return
+    few = [min(each.right, each.wrong) for each in rates]
     least = [each.informed - Z * sum(each.variances) ** 0.5 for each in rates]
-    worst = int(np.argmin(least))
+    worst = int(np.argmin(few if min(few) < LEAST_LABELLED else least))
     found = rates[worst]
     detail = (
         f"the judge finds {found.sensitivity:.0%} of right and {found.specificity:.0%} of wrong answers in "
         f"{shares.where(worst)} ({found.right} and {found.wrong} labelled)"
     )
-    if min(found.right, found.wrong) < LEAST_LABELLED:
+    if min(few) < LEAST_LABELLED:
         yield Guard("judged", "fail", f"{detail}; {LEAST_LABELLED} of each are needed")
     elif least[worst] <= 0:
         yield Guard("judged", "fail", f"{detail}; it is not shown to tell them apart")
