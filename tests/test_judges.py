@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fairprobe import BadData, Generation, Recorded, accuracy, mean, scorers
+from fairprobe import BadData, Generation, Recorded, UnknownGroup, accuracy, mean, scorers
 from fairprobe.requests import Chosen, Generated
 from fairprobe.session import Session, Settings
 from fairprobe.statistics import Told, corrected, decide, estimate
@@ -229,3 +229,19 @@ def test_a_judges_errors_are_not_exact_even_of_these_samples():
 def test_what_is_calibrated_is_the_whole_scorer():
     with pytest.raises(BadData, match="calibrate the whole instead"):
         scorers.until(".", scorers.calibrated(scorers.exact_match, labelled()))
+
+
+def test_labelled_answers_are_judged_by_the_question_that_is_asked_of_the_tasks_own():
+    by = scorers.judged_by("a judge", "{response}: is it {target}?")
+    asked = Generation(rows(2), "{clue}", target="word", scorer=scorers.calibrated(by, labelled(size=2)), name="clues")
+    samples = asked.load()
+    given = [[Generated("an otter", True, False, 5, 2)]] * len(samples)
+    prompts = {each.request.prompt.text for each in asked.questions(samples, given, Settings().places)}
+    assert len(prompts) > 2
+    assert all(text.endswith(": is it otter?") for text in prompts)
+
+
+def test_labelled_answers_without_the_target_are_refused():
+    sheet = [{"response": "an otter", "dialect": "us", "label": 1}]
+    with pytest.raises(UnknownGroup, match="no column 'word'"):
+        task(sheet).labelled(Settings().places, {})

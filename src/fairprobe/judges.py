@@ -103,8 +103,9 @@ def calibrated(
     """A scorer whose scores are corrected for its errors: its sensitivity and specificity among labelled answers.
 
     `labelled` is a file, `Dataset` or dataframe with the columns that the scorer reads, a column of responses, and a
-    `label` of what people say: 1 for right, 0 for wrong. Where it has the columns of the groups that are compared, the
-    errors are those of each group. Estimates are corrected and limits widened (Rogan and Gladen 1978).
+    `label` of what people say: 1 for right, 0 for wrong; targets stand in the task's own target column, or in `target`.
+    Where it has the columns of the groups that are compared, the errors are those of each group. Estimates are
+    corrected and limits widened (Rogan and Gladen 1978).
 
     >>> seen = [{"response": "an otter", "word": "otter", "label": 1}]
     >>> calibrated(judged_by("path/to/judge", "{response}?"), seen, target="word").label

@@ -90,7 +90,7 @@ class Scoring(Task):
                 yield from _asked(scorers.score(scorer, text, self._target(row), row))
         for scorer in judges:
             if isinstance(scorer, Calibrated):
-                for given in _of_labelled(scorer, self._sheet(scorer, places)):
+                for given in self._of_labelled(scorer, self._sheet(scorer, places)):
                     yield from _asked(given)
 
     def labelled(self, places: data.Places, said: Said) -> Mapping[str, Labelled]:
@@ -99,20 +99,27 @@ class Scoring(Task):
         for name, scorer in self.own_scorers:
             if isinstance(scorer, Calibrated):
                 sheet = self._sheet(scorer, places)
-                scored = [settled(given, said).value for given in _of_labelled(scorer, sheet)]
+                scored = [settled(given, said).value for given in self._of_labelled(scorer, sheet)]
                 found[name] = Labelled(sheet, sheet[scorer.label].to_numpy() == 1, np.array(scored))
         return found
 
     def _sheet(self, scorer: Calibrated, places: data.Places) -> pl.DataFrame:
         me = f"the labelled answers of {self!r}"
         frame = data.read(scorer.labelled, places, (scorer.response,)).frame
-        for column in filter(None, (scorer.response, scorer.label, scorer.target)):
+        for column in filter(None, (scorer.response, scorer.label, scorer.target or self.own_target)):
             data.column(frame, column, me)
         held = frame[scorer.label]
         if not set(held.to_list()) <= {0, 1}:
             msg = f"{me}: {scorer.label!r} is 1 for right and 0 for wrong; it holds {held.unique().to_list()[:6]}"
             raise BadData(msg)
         return frame
+
+    def _of_labelled(self, scorer: Calibrated, sheet: pl.DataFrame) -> Iterator[Score | Judging]:
+        """What a scorer says of labelled answers, or what its judge is to be asked."""
+        # the question is the one that is asked of the task's own answers
+        target = scorer.target or self.own_target
+        for row in sheet.to_dicts():
+            yield scorers.score(scorer, row[scorer.response] or "", row[target] if target else None, row)
 
     def _target(self, row: Row) -> Any:
         return row[self.own_target] if self.own_target is not None else None
@@ -127,12 +134,6 @@ def settled(given: Score | Judging, said: Said) -> Score:
         return Score(given.score(answer))
     status: Status = "missing" if answer is None else "error"
     return Score(float("nan"), status)
-
-
-def _of_labelled(scorer: Calibrated, sheet: pl.DataFrame) -> Iterator[Score | Judging]:
-    """What a scorer says of labelled answers, or what its judge is to be asked."""
-    for row in sheet.to_dicts():
-        yield scorers.score(scorer, row[scorer.response] or "", row[scorer.target] if scorer.target else None, row)
 
 
 def _asked(given: Score | Judging) -> Iterator[Judging]:
