@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+ROOT = Path(__file__).parents[1]
+SHARED_DATA = ROOT.parent / "shared" / "data"
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +35,27 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"the public test data is not here: {SHARED_DATA}")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def recorded_verdicts(
+    shared_data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., dict[str, dict[str, Any]]]:
+    """Every verdict of some tests on one of the founding paper's recorded models, by its test's name."""
+
+    @cache
+    def run(*tests: str, model: str, baseline: str | None = None) -> dict[str, dict[str, Any]]:
+        report = tmp_path_factory.mktemp("report")
+        against = [f"--baseline=recorded:{baseline}"] if baseline else []
+        subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", *tests, f"--model=recorded:{model}", *against, "-p",
+             "no:cacheprovider", f"--fairprobe-data={shared_data / 'unintended-impacts'}",
+             f"--fairprobe-report={report}"], cwd=ROOT, capture_output=True, check=False,
+        )  # fmt: skip
+        results = json.loads((report / "results.json").read_text())
+        return {each["test"].rpartition("::")[2]: each for each in results["verdicts"]}
+
+    return run
 
 
 @pytest.fixture

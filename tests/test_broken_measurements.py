@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -16,7 +11,7 @@ from fairprobe.requests import Chosen
 from fairprobe.statistics.divergence import jensen_shannon
 from fairprobe.verdict import judge
 
-ROOT = Path(__file__).parents[1]
+DIALECTS, OPINIONS = (f"suites/{name}/test_recorded.py" for name in ("dialects", "opinions_from"))
 SIZES = {"en_us": 427, "en_ng": 251, "en_in": 216}
 """Games of each dialect, as in MD3."""
 
@@ -113,37 +108,20 @@ def test_what_is_no_choice_is_named():
         task.outcomes(task.load())
 
 
-@pytest.fixture(scope="module")
-def recorded(shared_data, tmp_path_factory):
-    """The verdicts of a suite on a recorded model, by the test's name."""
-
-    def run(suite: str, model: str):
-        report = tmp_path_factory.mktemp("report")
-        subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", f"suites/{suite}/test_recorded.py", f"--model=recorded:{model}",
-             f"--fairprobe-data={shared_data / 'unintended-impacts'}", f"--fairprobe-report={report}", "-p",
-             "no:cacheprovider"], cwd=ROOT, capture_output=True, check=False,
-        )  # fmt: skip
-        found = json.loads((report / "results.json").read_text())["verdicts"]
-        return {each["test"].rpartition("::")[2]: each for each in found}
-
-    return run
-
-
-def test_recorded_words_that_cannot_be_won_are_those_of_the_paper(recorded):
-    verdict = recorded("dialects", "zephyr-7b-beta")["test_dialects_are_equal"]
+def test_recorded_words_that_cannot_be_won_are_those_of_the_paper(recorded_verdicts):
+    verdict = recorded_verdicts(DIALECTS, model="zephyr-7b-beta")["test_dialects_are_equal"]
     [guard] = [each for each in verdict["guards"] if each["name"] == "unwinnable"]
     assert guard["outcome"] == "caveat"
     assert {each["group"]: each["count"] for each in guard["groups"]} == {"en_in": 11, "en_ng": 7, "en_us": 14}
 
 
-def test_a_recorded_base_model_that_likes_a_has_no_opinion(recorded):
-    found = recorded("opinions_from", "mistral-7b-v0.1")
+def test_a_recorded_base_model_that_likes_a_has_no_opinion(recorded_verdicts):
+    found = recorded_verdicts(OPINIONS, model="mistral-7b-v0.1")
     verdict = found["test_no_country_lies_behind_the_united_states"]
     assert verdict["outcome"] == "invalid"
     assert verdict["value"] == pytest.approx(0.0176, abs=1e-4), "what was computed is not lost"
     assert {each["name"] for each in verdict["guards"] if each["outcome"] == "fail"} == {"position_bias"}
-    tuned = recorded("opinions_from", "zephyr-7b-beta")["test_no_country_lies_behind_the_united_states"]
+    tuned = recorded_verdicts(OPINIONS, model="zephyr-7b-beta")["test_no_country_lies_behind_the_united_states"]
     assert not [each for each in tuned["guards"] if each["outcome"] == "fail"]
 
 

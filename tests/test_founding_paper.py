@@ -6,9 +6,6 @@ The numbers to meet were computed independently of fairprobe, from the same reco
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from functools import cache
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
@@ -39,20 +36,12 @@ def reference(shared_data) -> dict[str, Any]:
     return json.loads((shared_data.parent / "reference" / "mistral_chain.json").read_text())
 
 
-@pytest.fixture(scope="module")
-def judged(shared_data, tmp_path_factory):
+@pytest.fixture
+def judged(recorded_verdicts):
     """Every verdict of `pytest suites`, or of other tests, on one recorded model, by its test's name."""
 
-    @cache
     def judge(model: str, baseline: str = BASELINE, tests: tuple[str, ...] = ("suites",)) -> Results:
-        report = tmp_path_factory.mktemp("report")
-        subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", *tests, f"--model=recorded:{model}", "-p", "no:cacheprovider",
-             f"--baseline=recorded:{baseline}", f"--fairprobe-data={shared_data / 'unintended-impacts'}",
-             f"--fairprobe-report={report}"], cwd=ROOT, capture_output=True, check=False,
-        )  # fmt: skip
-        results = json.loads((report / "results.json").read_text())
-        return {each["test"].rpartition("::")[2]: each for each in results["verdicts"]}
+        return recorded_verdicts(*tests, model=model, baseline=baseline)
 
     return judge
 

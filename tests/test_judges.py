@@ -55,7 +55,7 @@ def look(asked: Generation, share: dict[str, float] | None = None):
     questions = list(asked.questions(samples, given, Settings().places))
     said = {each: YES if "Answer: yes" in each.request.prompt.text else NO for each in questions}
     outcomes = asked.outcomes(samples, given, said)
-    made = asked.labelled(Settings().places, said)
+    made = asked.labelled(samples, Settings().places, said)
     return lambda *_: replace(outcomes, labelled=made)
 
 
@@ -135,7 +135,7 @@ def test_a_few_labelled_answers_are_too_few():
 def test_a_label_is_one_or_zero():
     sheet = [{"response": "an otter", "word": "otter", "dialect": "us", "label": 3}]
     with pytest.raises(BadData, match="'label' is 1 for right and 0 for wrong"):
-        task(sheet).labelled(Settings().places, {})
+        (asked := task(sheet)).labelled(asked.load(), Settings().places, {})
 
 
 def test_a_prompt_of_a_judge_names_columns_that_there_are():
@@ -156,7 +156,7 @@ def test_a_classifiers_errors_are_corrected_too():
     asked = Recorded(held, response="said", scorer=scorers.calibrated(mentions, sheet), name="held")
     samples = asked.load()
     outcomes = asked.outcomes(samples)
-    made = asked.labelled(Settings().places, {})
+    made = asked.labelled(samples, Settings().places, {})
     verdict = judge(mean(asked, "mentions").by("dialect") > 0.3, lambda *_: replace(
         outcomes, labelled=made
     ))  # fmt: skip
@@ -244,4 +244,4 @@ def test_labelled_answers_are_judged_by_the_question_that_is_asked_of_the_tasks_
 def test_labelled_answers_without_the_target_are_refused():
     sheet = [{"response": "an otter", "dialect": "us", "label": 1}]
     with pytest.raises(UnknownGroup, match="no column 'word'"):
-        task(sheet).labelled(Settings().places, {})
+        (asked := task(sheet)).labelled(asked.load(), Settings().places, {})

@@ -26,7 +26,6 @@ from fairprobe.metrics import (
     measured,
     numbers,
     reference_index,
-    taken,
 )
 from fairprobe.power import Foresight, can_pass
 from fairprobe.tasks import Samples, Task
@@ -101,21 +100,25 @@ def audit(
     """What an expectation says of kept answers drawn again, of answers without a gap, and of planted ones."""
     values, columns = measured(expectation.question.metric, look), _columns(expectation)
     trial = _Trial(expectation, [_kept(each, columns) for each in values], defaults)
-    first = trial.outcome(trial.values)
-    redrawn = Counter(trial.outcome(trial.drawn(draw)) for draw in range(draws))
-    null = trial.null
-    fails = None if null is None else sum(trial.outcome(null(draw)) == "fail" for draw in range(draws))
-    planted = {
-        size: sum(trial.outcome(worse) == "fail" for worse in found) / len(found)
-        for size in SIZES
-        if (found := [each for draw in range(planted_draws) if (each := trial.worse(size, draw)) is not None])
-    }
+    first, redrawn, fails = trial.outcome(trial.values), Counter[str](), 0
+    told: dict[float, list[str]] = {}
+    for draw in range(draws):
+        drawn = trial.drawn(draw)
+        redrawn[trial.outcome(drawn)] += 1
+        base = drawn
+        if trial.null is not None:
+            base = trial.null(drawn, draw)
+            fails += trial.outcome(base) == "fail"
+        for size in SIZES if draw < planted_draws else ():
+            if (worse := trial.worse(base, size, draw)) is not None:
+                told.setdefault(size, []).append(trial.outcome(worse))
+    planted = {size: said.count("fail") / len(said) for size, said in told.items()}
     power, most = foresight.power, foresight.ends[1] if foresight.ends else np.inf
     compares = expectation.question.kind == "gap" and expectation.comparison in {"<", "<="}
     return Audit(
         expectation, first, draws, planted_draws,
         flips=1 - redrawn[first] / draws,
-        false_fails=None if fails is None else fails / draws,
+        false_fails=None if trial.null is None else fails / draws,
         stated=1 - Claim.of(expectation.terms, defaults).confidence,
         planted=planted,
         noticed=min((size for size, share in planted.items() if share >= NOTICED), default=None),
@@ -151,7 +154,18 @@ class _Trial:
         """
         random = np.random.default_rng([self.defaults.seed, draw])
         keys = [each[place] for each in self._strata for place in random.integers(0, len(each), len(each)).tolist()]
-        return [_of_clusters(each, keys) for each in self.values]
+        return [_of_clusters(each, keys, members) for each, members in zip(self.values, self._members, strict=True)]
+
+    @cached_property
+    def _members(self) -> list[Mapping[Any, list[int]]]:
+        """The places of every cluster's samples."""
+        found: list[Mapping[Any, list[int]]] = []
+        for each in self.values:
+            members: dict[Any, list[int]] = {}
+            for place, key in enumerate(each.parts[0].outcomes.samples.cluster.tolist()):
+                members.setdefault(key, []).append(place)
+            found.append(members)
+        return found
 
     @cached_property
     def _strata(self) -> list[list[Any]]:
@@ -166,8 +180,8 @@ class _Trial:
         return list(strata.values())
 
     @property
-    def null(self) -> Callable[[int], list[Values]] | None:
-        """How to make numbers that nothing sets apart; None where a claim is about a level."""
+    def null(self) -> Callable[[Sequence[Values], int], list[Values]] | None:
+        """How to make of drawn numbers some that nothing sets apart; None where a claim is about a level."""
         question = self.expectation.question
         if question.kind in {"gap", "ratio"} and not any(each.statistic for each in self.values):
             return self._equal
@@ -175,9 +189,9 @@ class _Trial:
         holds = self.expectation.bound > 0 if self.expectation.comparison in {"<", "<="} else self.expectation.bound < 0
         return self._unchanged if changes and holds else None
 
-    def worse(self, size: float, draw: int) -> list[Values] | None:
+    def worse(self, base: Sequence[Values], size: float, draw: int) -> list[Values] | None:
         """Numbers of which the model's in one group are worse by a size on average; None where they cannot be."""
-        first, *rest = base = (self.null or self.drawn)(draw)
+        first, *rest = base
         low, high = first.low, first.high
         if first.statistic is not None or not np.isfinite([low, high]).all():
             return None
@@ -221,24 +235,27 @@ class _Trial:
         """The group that is made worse: the last that is no reference."""
         return max(set(range(len(data.labels))) - {reference_index(self.expectation.question, data.labels)})
 
-    def _equal(self, draw: int) -> list[Values]:
+    def _equal(self, drawn: Sequence[Values], draw: int) -> list[Values]:
         """Samples that are dealt anew: blocks of a cluster change groups, or any blocks where few clusters have two."""
         random = np.random.default_rng([self.defaults.seed, draw, 2])
-        data = self._grouped(self.drawn(draw))
+        data = self._grouped(drawn)
         return [_given(each, _dealt(at, each, random)) for each, at in zip(data.values, data.index, strict=True)]
 
-    def _unchanged(self, draw: int) -> list[Values]:
+    def _unchanged(self, drawn: Sequence[Values], draw: int) -> list[Values]:
         """Answers of which either checkpoint's are either's, drawn for each cluster: so they do not differ."""
         random = np.random.default_rng([self.defaults.seed, draw, 3])
-        return [_exchanged(each, random) for each in self.drawn(draw)]
+        return [_exchanged(each, random) for each in drawn]
 
 
 def _given(values: Values, donors: np.ndarray) -> Values:
     """Every sample with what another one was answered."""
-    samples = values.parts[0].outcomes.samples
-    made = taken(values, donors)
-    parts = (replace(part, outcomes=replace(part.outcomes, samples=samples)) for part in made.parts)
-    return replace(made, parts=tuple(parts))
+    return _with_samples(values.take(donors), values.parts[0].outcomes.samples)
+
+
+def _with_samples(values: Values, samples: Samples, **others: Any) -> Values:
+    """The same numbers of other samples, in every part; `others` are further fields of their outcomes."""
+    parts = (replace(part, outcomes=replace(part.outcomes, samples=samples, **others)) for part in values.parts)
+    return replace(values, parts=tuple(parts))
 
 
 def _dealt(at: np.ndarray, values: Values, random: np.random.Generator) -> np.ndarray:
@@ -277,14 +294,13 @@ def _swapped(part: Part, other: Part, swap: np.ndarray) -> Part:
 
 def _kept(values: Values, columns: Collection[Hashable]) -> Values:
     """The samples that count, without what no number is read from: they are drawn hundreds of times."""
-    held = taken(values, np.flatnonzero(values.kept & ~np.isnan(values.value)))
+    held = values.take(np.flatnonzero(values.kept & ~np.isnan(values.value)))
     samples = held.parts[0].outcomes.samples
     read = [name for name in samples.frame.columns if name in columns]
     # a frame without a column has no rows
     bare = replace(samples, frame=samples.frame.select(read or samples.frame.columns[:1]))
     texts: dict[str, Any] = {} if held.drawn else {"prompts": (), "responses": (), "targets": (), "choices": None}
-    parts = (replace(part, outcomes=replace(part.outcomes, samples=bare, **texts)) for part in held.parts)
-    return replace(held, parts=tuple(parts))
+    return _with_samples(held, bare, **texts)
 
 
 def _columns(expectation: Expectation) -> Collection[Hashable]:
@@ -294,19 +310,12 @@ def _columns(expectation: Expectation) -> Collection[Hashable]:
     return {*expectation.question.columns, *(each.column for each in leaves), *given}
 
 
-def _of_clusters(values: Values, keys: Sequence[Any]) -> Values:
+def _of_clusters(values: Values, keys: Sequence[Any], members: Mapping[Any, Sequence[int]]) -> Values:
     """The samples of some clusters, each time that it is named as a cluster of its own."""
-    samples = values.parts[0].outcomes.samples
-    members: dict[Any, list[int]] = {}
-    for place, key in enumerate(samples.cluster.tolist()):
-        members.setdefault(key, []).append(place)
     index = np.array([place for key in keys for place in members.get(key, ())], dtype=int)
     number = np.array([at for at, key in enumerate(keys) for _ in members.get(key, ())], dtype=object)
-    made = taken(values, index)
-    return replace(made, parts=tuple(
-        replace(part, outcomes=replace(part.outcomes, samples=_numbered(part.outcomes.samples, number)))
-        for part in made.parts
-    ))  # fmt: skip
+    made = values.take(index)
+    return _with_samples(made, _numbered(made.parts[0].outcomes.samples, number))
 
 
 def _numbered(samples: Samples, number: np.ndarray) -> Samples:

@@ -285,6 +285,11 @@ class Values:
         """These samples alone."""
         return replace(self, kept=self.kept & mask)
 
+    def take(self, index: np.ndarray) -> Values:
+        """These samples alone, in this order."""
+        parts = tuple(replace(part, outcomes=part.outcomes.take(index)) for part in self.parts)
+        return replace(self, parts=parts, value=self.value[index], noise=self.noise[index], kept=self.kept[index])
+
     def without(self, mask: np.ndarray, reason: str) -> Values:
         """The other samples; these are counted as left out."""
         lost = self.kept & mask
@@ -375,9 +380,8 @@ class Grouped:
         # the last place stands for samples of no group, which are at -1
         renumbered = np.full(len(self.labels) + 1, -1)
         renumbered[places] = np.arange(len(places))
-        return Grouped(
-            self.values, tuple(self.labels[at] for at in places), [renumbered[at] for at in self.index], self.columns
-        )
+        labels = tuple(self.labels[at] for at in places)
+        return replace(self, labels=labels, index=[renumbered[at] for at in self.index])
 
     def estimates(self, imputed: Sequence[Literal["low", "high"]] | None = None, *, fixed: bool = False) -> Estimates:
         """The groups' values. Missing ones are left out, or taken so that the value comes to the `imputed` end.
@@ -720,15 +724,8 @@ def _join(new: Values, old: Values) -> tuple[Values, Values]:
         for role, values, used in sides
         if (alone := values.kept & ~np.isin(np.arange(len(values.kept)), used)).any()
     ]
-    first = replace(taken(new, np.array(shared)), left_out=(*new.left_out, *old.left_out, *lost))
-    return first, replace(taken(old, np.array(there)), left_out=())
-
-
-def taken(values: Values, index: np.ndarray) -> Values:
-    """These samples alone, in this order."""
-    parts = tuple(replace(part, outcomes=part.outcomes.take(index)) for part in values.parts)
-    value, noise, kept = values.value[index], values.noise[index], values.kept[index]
-    return replace(values, parts=parts, value=value, noise=noise, kept=kept)
+    first = replace(new.take(np.array(shared)), left_out=(*new.left_out, *old.left_out, *lost))
+    return first, replace(old.take(np.array(there)), left_out=())
 
 
 def _check_same_samples(new: Values, old: Values) -> None:

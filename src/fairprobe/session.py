@@ -401,7 +401,7 @@ class Session:
         outcomes = task.outcomes(samples, responses, said)
         if task not in self._labelled:
             # the same for both checkpoints: what a judge gets wrong is no matter of whose answer it is
-            self._labelled[task] = task.labelled(self.settings.places, said)
+            self._labelled[task] = task.labelled(samples, self.settings.places, said)
         return replace(outcomes, labelled=self._labelled[task])
 
     def _ask_judges(self, plan: Plan) -> None:

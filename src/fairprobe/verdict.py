@@ -187,13 +187,11 @@ def decide(expectation: Expectation, data: Grouped, claim: Claim, defaults: Defa
     decision = decisions[0] if len(decisions) == 1 else _worst(expectation, decisions)
     if not fixed:
         return decision
-    if any(values.labelled is not None for values in data.values):
-        method = f"these samples only, by what is known of a judge's errors: {decision.method}"
-        return replace(decision, needed=None, method=method)
-    if data.drawn:
-        method = f"these samples only, by the draw of their answers: {decision.method}"
-        return replace(decision, needed=None, method=method)
-    return _exactly(expectation, decision)
+    judged = any(values.labelled is not None for values in data.values)
+    if not (judged or data.drawn):
+        return _exactly(expectation, decision)
+    varies = "what is known of a judge's errors" if judged else "the draw of their answers"
+    return replace(decision, needed=None, method=f"these samples only, by {varies}: {decision.method}")
 
 
 def _outcome(decision: Decision, found: Sequence[Guard]) -> Outcome:

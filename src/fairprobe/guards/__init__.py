@@ -50,13 +50,14 @@ def check(expectation: Expectation, grouped: Grouped, decision: Decision | None,
 
 def _of_answers(expectation: Expectation, shares: Shares) -> Iterator[Guard]:
     """The guards of what one checkpoint answered."""
-    functions = _functions(expectation)
+    functions, columns = _functions(expectation), expectation.question.columns
+    score = score_of(_read(expectation, shares), shares.part.outcomes)
     yield from answers(shares, functions)
     if not functions & (RATES.keys() | {"tokens_per_sample"}):
         yield from choices(shares)
-    yield from judged(shares, expectation.question.columns, score_of(_read(expectation, shares), shares.part.outcomes))
+    yield from judged(shares, columns, score)
     if functions <= KNOW_CHANCE:
-        yield from above_chance(expectation.question.metric, shares, expectation.question.columns)
+        yield from above_chance(shares, columns, score)
     if "tokens_per_sample" not in functions:
         yield from tokens(shares)
 

@@ -33,7 +33,7 @@ def answered(shares: Shares) -> Guard:
     """Samples that brought no answer: above 1 % in a group nothing can be said."""
     lacking = shares.has("error", "missing")
     counts = shares.counts(lacking)
-    rate = shares.count(lacking) / np.maximum(shares.sizes, 1)
+    rate = shares.rates(lacking)
     worst = int(np.argmax(rate))
     held = rate[worst] <= MOST_UNANSWERED
     detail = f"{counts[worst].count} of {counts[worst].of} not answered in {counts[worst].group}"

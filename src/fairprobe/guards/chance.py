@@ -8,27 +8,25 @@ from contextlib import suppress
 import numpy as np
 
 from fairprobe import statistics
-from fairprobe.expressions import Measure, Metric, walk
 from fairprobe.guards.guard import Guard
 from fairprobe.guards.shares import Shares, shown_above
-from fairprobe.metrics import NoEvidence, score_of, told
+from fairprobe.metrics import NoEvidence, told
 from fairprobe.tasks import Recorded
 
 CEILING = 0.98
 
 
-def above_chance(metric: Metric, shares: Shares, columns: Sequence[str]) -> Iterator[Guard]:
+def above_chance(shares: Shares, columns: Sequence[str], score: str) -> Iterator[Guard]:
     """The best-off group does better than an answer that knows nothing; a baseline that does not is a caveat."""
     part = shares.part
     chance = part.task.chance(part.outcomes.samples.take(np.flatnonzero(shares.kept)))
     if chance is not None:
-        measure = next(each for each in walk(metric) if isinstance(each, Measure) and each.task == part.task)
-        yield beats(chance, shares, score_of(measure, part.outcomes), columns)
+        yield beats(chance, shares, columns, score)
     elif isinstance(part.task, Recorded):
         yield Guard("above_chance", "caveat", f"not known for {part.task.name}: say it with at_chance=0.25")
 
 
-def beats(chance: float, shares: Shares, score: str, columns: Sequence[str]) -> Guard:
+def beats(chance: float, shares: Shares, columns: Sequence[str], score: str) -> Guard:
     """The best-off group is shown above chance, by what a judge's errors leave of its score."""
     rates = shares.mean(shares.part.outcomes.scores[score])
     if rates is None:

@@ -88,7 +88,7 @@ def unwinnable(shares: Shares, score: str, allowed: float | None) -> Iterator[Gu
     held = shares.part.task.unwinnable(shares.part.outcomes.samples, score)
     if held is None:
         return
-    rates = shares.count(held) / np.maximum(shares.sizes, 1)
+    rates = shares.rates(held)
     worst, spread = int(np.argmax(rates)), float(np.ptp(rates))
     counts = shares.counts(held)
     detail = f"{counts[worst].count} of {counts[worst].of} targets in {counts[worst].group} that the scorer refuses"
@@ -101,7 +101,7 @@ def unwinnable(shares: Shares, score: str, allowed: float | None) -> Iterator[Gu
 
 def _of_samples(name: str, shares: Shares, held: np.ndarray, *, what: str, mend: str, most: float = MANY) -> Guard:
     """A guard of what is counted of the samples themselves."""
-    rates = shares.count(held) / np.maximum(shares.sizes, 1)
+    rates = shares.rates(held)
     worst, counts = int(np.argmax(rates)), shares.counts(held)
     detail = f"{counts[worst].count} of {counts[worst].of} samples in {counts[worst].group} {what}"
     outcome: Outcome = "fail" if rates[worst] > most else "caveat" if rates[worst] > SOME else "pass"

@@ -38,6 +38,10 @@ class Shares:
         """How many samples of each group are in a mask."""
         return np.bincount(self.at[self.kept & mask], minlength=len(self.labels))
 
+    def rates(self, mask: np.ndarray) -> np.ndarray:
+        """The share of each group's samples that are in a mask, answered or not."""
+        return np.asarray(self.count(mask) / np.maximum(self.sizes, 1))
+
     def has(self, *statuses: str) -> np.ndarray:
         """Whether each sample has one of these statuses."""
         return np.isin(self.part.outcomes.status, statuses)

@@ -69,8 +69,8 @@ class MultipleChoice(Choosing):
     def outcomes(self, samples: Samples, responses: Sequence[Sequence[Response | None]]) -> Outcomes:
         """Whether each sample's choice is its answer."""
         options = self._options(samples)
-        responses = [(self._together(answers),) for answers in responses]
-        chosen = [self._choice(response, texts) for (response,), texts in zip(responses, options, strict=True)]
+        answers = [self._together(each) for each in responses]
+        chosen = [self._choice(answer, texts) for answer, texts in zip(answers, options, strict=True)]
         right = self._right(samples)
         scores = [
             np.nan if status in {"error", "missing"} else float(choice == answer)
@@ -78,11 +78,11 @@ class MultipleChoice(Choosing):
         ]
         return Outcomes(
             samples,
-            dict(zip(self.score_names, (np.array(scores, dtype=float), masses(responses)), strict=False)),
+            dict(zip(self.score_names, (np.array(scores, dtype=float), masses(answers)), strict=False)),
             np.array([status for _, status in chosen], dtype=object),
             responses=[
-                texts[choice] if choice is not None else _written(response)
-                for (choice, _), texts, (response,) in zip(chosen, options, responses, strict=True)
+                texts[choice] if choice is not None else _written(answer)
+                for (choice, _), texts, answer in zip(chosen, options, answers, strict=True)
             ],
             prompts=[prompt.text for prompt in self.prompts(samples)],
             targets=[texts[index] for texts, index in zip(options, right, strict=True)],

@@ -73,12 +73,11 @@ class Choosing(Asking):
 
     def _together(self, answers: Sequence[Response | None]) -> Response | None:
         """One answer of those in several orders; the first that is none, where one is."""
-        first, *rest = answers
-        if not rest:
-            return first
-        if any(not isinstance(answer, Chosen) for answer in answers):
-            return next(answer for answer in answers if not isinstance(answer, Chosen))
         chosen = [answer for answer in answers if isinstance(answer, Chosen)]
+        if len(chosen) < len(answers):
+            return next(answer for answer in answers if not isinstance(answer, Chosen))
+        if len(chosen) == 1:
+            return chosen[0]
         shares = [np.roll(special.log_softmax(each.loglikelihoods), turn) for turn, each in enumerate(chosen)]
         masses = [each.mass for each in chosen if each.mass is not None]
         mass = float(np.mean(masses)) if len(masses) == len(chosen) else None
@@ -191,7 +190,7 @@ def _turned(texts: Sequence[str], turn: int) -> list[str]:
     return [*texts[start:], *texts[:start]]
 
 
-def masses(responses: Sequence[Sequence[Response | None]]) -> np.ndarray:
+def masses(answers: Sequence[Response | None]) -> np.ndarray:
     """The probability of any of the letters coming next, NaN where it is not known."""
-    found = (response.mass if isinstance(response, Chosen) else None for (response,) in responses)
+    found = (answer.mass if isinstance(answer, Chosen) else None for answer in answers)
     return np.array([np.nan if mass is None else mass for mass in found])

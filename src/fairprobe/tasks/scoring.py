@@ -84,26 +84,29 @@ class Scoring(Task):
         self, samples: Samples, responses: Sequence[Sequence[Response | None]], places: data.Places
     ) -> Iterator[Judging]:
         """What judges are to be asked of all that was written, and of labelled answers."""
-        judges = [scorer for _, scorer in self.own_scorers if scorers.asks_a_judge(scorer)]
-        for scorer in judges:
-            for text, row in self.texts(samples, responses):
-                yield from _asked(scorers.score(scorer, text, self._target(row), row))
-        for scorer in judges:
-            if isinstance(scorer, Calibrated):
-                for given in self._of_labelled(scorer, self._sheet(scorer, places)):
-                    yield from _asked(given)
+        for _, scorer in self.own_scorers:
+            if scorers.asks_a_judge(scorer):
+                given = [
+                    scorers.score(scorer, text, self._target(row), row) for text, row in self.texts(samples, responses)
+                ]
+                if isinstance(scorer, Calibrated):
+                    given += self._of_labelled(scorer, self._sheet(scorer, samples, places))
+                yield from (each for each in given if isinstance(each, Judging))
 
-    def labelled(self, places: data.Places, said: Said) -> Mapping[str, Labelled]:
+    def labelled(self, samples: Samples, places: data.Places, said: Said) -> Mapping[str, Labelled]:
         """The labelled answers of each score that has any. Raises `BadData` for labels that are neither 0 nor 1."""
         found = {}
         for name, scorer in self.own_scorers:
             if isinstance(scorer, Calibrated):
-                sheet = self._sheet(scorer, places)
+                sheet = self._sheet(scorer, samples, places)
                 scored = [settled(given, said).value for given in self._of_labelled(scorer, sheet)]
                 found[name] = Labelled(sheet, sheet[scorer.label].to_numpy() == 1, np.array(scored))
         return found
 
-    def _sheet(self, scorer: Calibrated, places: data.Places) -> pl.DataFrame:
+    def _sheet(self, scorer: Calibrated, samples: Samples, places: data.Places) -> pl.DataFrame:
+        return samples.once((self, "labelled", scorer), lambda: self._read_sheet(scorer, places))
+
+    def _read_sheet(self, scorer: Calibrated, places: data.Places) -> pl.DataFrame:
         me = f"the labelled answers of {self!r}"
         frame = data.read(scorer.labelled, places, (scorer.response,)).frame
         for column in filter(None, (scorer.response, scorer.label, scorer.target or self.own_target)):
@@ -134,8 +137,3 @@ def settled(given: Score | Judging, said: Said) -> Score:
         return Score(given.score(answer))
     status: Status = "missing" if answer is None else "error"
     return Score(float("nan"), status)
-
-
-def _asked(given: Score | Judging) -> Iterator[Judging]:
-    if isinstance(given, Judging):
-        yield given

@@ -81,9 +81,9 @@ class Survey(Choosing):
     def outcomes(self, samples: Samples, responses: Sequence[Sequence[Response | None]]) -> Outcomes:
         """How near the model's distribution is to each group's; what did not fit the context is as far as can be."""
         options, human = self._options(samples), samples.frame[self.human].to_list()
-        responses = [(self._together(answers),) for answers in responses]
-        model = [self._distribution(response, texts) for (response,), texts in zip(responses, options, strict=True)]
-        status = np.array([unanswered(response) or "ok" for (response,) in responses], dtype=object)
+        answers = [self._together(each) for each in responses]
+        model = [self._distribution(answer, texts) for answer, texts in zip(answers, options, strict=True)]
+        status = np.array([unanswered(answer) or "ok" for answer in answers], dtype=object)
         likely, ranges = _table(model), self.ranges(samples)
         found = {
             "similarity": 1 - jensen_shannon(likely, _table(human), kind=self.kind, base=self.base),
@@ -92,7 +92,7 @@ class Survey(Choosing):
         scores = {name: np.where(status == "truncated", ranges[name][0], score) for name, score in found.items()}
         return Outcomes(
             samples,
-            scores | ({OPTION_MASS: masses(responses)} if self._scores_letters else {}),
+            scores | ({OPTION_MASS: masses(answers)} if self._scores_letters else {}),
             status,
             responses=[
                 _shown(texts, shares) if said == "ok" else None
