@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -57,6 +58,92 @@ def audit(
     raise typer.Exit(subprocess.run([*PYTEST, "--fairprobe-audit", *written, *suite], check=False).returncode)
 
 
+class Form(StrEnum):
+    """What a run can be written as."""
+
+    html = "html"
+    markdown = "markdown"
+    card = "card"
+    csv = "csv"
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="The folder of a run, or its results.json.")],
+    form: Annotated[
+        Form, typer.Option("--as", help="The page, Markdown, a model card's fragment, or the groups as CSV.")
+    ] = Form.html,
+    to: Annotated[
+        Path | None, typer.Option("--to", metavar="FILE", help="Where to; a page: beside its results.")
+    ] = None,
+) -> None:
+    """Write the report of a run again, or for other readers: fairprobe report reports/… [--as=markdown] [--to=FILE].
+
+    Without --to it is printed; a page is written beside its results.json.
+    """
+    from fairprobe import report as reporting
+
+    with _refusing():
+        results = reporting.load(run)
+        write = {
+            "html": reporting.render,
+            "markdown": reporting.markdown,
+            "card": reporting.card,
+            "csv": reporting.table,
+        }
+        text = write[form.value](results)
+        beside = (run if run.is_dir() else run.parent) / "index.html"
+        file = to or (beside if form is Form.html else None)
+        if file is None:
+            typer.echo(text, nl=False)
+            return
+        try:
+            file.write_text(text, encoding="utf-8")
+        except OSError as error:
+            msg = f"{file} cannot be written: {error.strerror or error}. Name another file: --to=FILE"
+            raise FairprobeError(msg) from error
+        typer.echo(file)
+
+
+@app.command()
+def compare(
+    before: Annotated[Path, typer.Argument(help="The folder of a run, or its results.json.")],
+    after: Annotated[Path, typer.Argument(help="That of a later run of the same tests.")],
+    to: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write it as JSON, too.")] = None,
+) -> None:
+    """What moved between two runs of the same tests; nothing is asked.
+
+    Samples that both runs asked are compared one by one. The exit status says nothing of the verdicts.
+    """
+    from rich.console import Console
+
+    from fairprobe import report as reporting
+
+    with _refusing():
+        runs = [
+            reporting.Run.of(path if path.is_dir() else path.parent, reporting.load(path)) for path in (before, after)
+        ]
+        found = reporting.compare(*runs)
+    if to is not None:
+        to.write_text(json.dumps(found, indent=1, ensure_ascii=False), encoding="utf-8")
+    console = Console(highlight=False, markup=False, emoji=False)
+    console.print(f"{runs[0].folder} ({runs[0].model}), then {runs[1].folder} ({runs[1].model})", soft_wrap=True)
+    console.print(reporting.moved(found, console.width) if found["claims"] else "they judged no test of the same name")
+    for name, word in (("added", "in the later one only"), ("removed", "in the earlier one only")):
+        for test in found[name]:
+            console.print(f"{word}: {test}", soft_wrap=True)
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """What is wrong with what was named ends the command."""
+    try:
+        yield
+    except FairprobeError as error:
+        typer.echo(error, err=True)
+        raise typer.Exit(1) from error
+
+
 @store.callback(invoke_without_command=True)
 def show(context: typer.Context, folder: Folder = None) -> None:
     """Whose answers are kept. To remove some: fairprobe store prune."""
@@ -101,14 +188,11 @@ def prune(
 
 @contextmanager
 def _opened(folder: Path | None) -> Iterator[Store]:
-    """The store, to work with; what is wrong with it ends the command."""
+    """The store, to work with."""
     from fairprobe.store import Store
 
-    try:
+    with _refusing():
         yield Store(folder or Path(".fairprobe/store"))
-    except FairprobeError as error:
-        typer.echo(error, err=True)
-        raise typer.Exit(1) from error
 
 
 def _is_named(kept: Kept, name: str) -> bool:

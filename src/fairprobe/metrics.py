@@ -6,7 +6,7 @@ it into estimates: one value per group, with how these values vary and co-vary.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -319,22 +319,27 @@ class Values:
         return means and self.task == other.task and np.array_equal(self.kept, other.kept)
 
 
-def measured(metric: Metric, look: Look, role: Role = "model") -> list[Values]:
-    """A metric's numbers, one `Values` for each task that it reads; they add up with their signs."""
+def measured(metric: Metric, look: Look, role: Role = "model", side: Role | None = None) -> list[Values]:
+    """A metric's numbers, one `Values` for each task that it reads; they add up with their signs.
+
+    Of a change they are the difference, or what one `side` of it is.
+    """
     match metric:
         case Measure():
             return [_values(metric, look(metric.task, role), role)]
         case Where():
-            return [_where(values, metric.conditions) for values in measured(metric.metric, look, role)]
+            return [_where(values, metric.conditions) for values in measured(metric.metric, look, role, side)]
         case Matched():
-            return [_matched(values, metric.column) for values in measured(metric.metric, look, role)]
+            return [_matched(values, metric.column) for values in measured(metric.metric, look, role, side)]
         case Change():
             after, before = (measured(metric.metric, look, role) for role in ("model", "baseline"))
             after, before = _joined(after, before)
+            if side is not None:
+                return after if side == "model" else before
             return _summed(after + [values.negated() for values in before])
         case Difference():
-            right = measured(metric.right, look, role)
-            return _summed(measured(metric.left, look, role) + [values.negated() for values in right])
+            right = measured(metric.right, look, role, side)
+            return _summed(measured(metric.left, look, role, side) + [values.negated() for values in right])
     msg = f"{metric!r} is no metric that can be measured"
     raise BadExpectation(msg)
 
@@ -376,7 +381,13 @@ class Grouped:
             {*at[v.kept & (at >= 0) & ~np.isnan(v.value)].tolist()}
             for v, at in zip(self.values, self.index, strict=True)
         ]
-        places = sorted(set.intersection(*held))
+        return self._at(sorted(set.intersection(*held)))
+
+    def among(self, labels: Collection[tuple[Hashable, ...]]) -> Grouped:
+        """These groups alone."""
+        return self._at([place for place, label in enumerate(self.labels) if label in labels])
+
+    def _at(self, places: Sequence[int]) -> Grouped:
         # the last place stands for samples of no group, which are at -1
         renumbered = np.full(len(self.labels) + 1, -1)
         renumbered[places] = np.arange(len(places))

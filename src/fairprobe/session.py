@@ -314,6 +314,11 @@ class Session:
             self._outcomes[task, role] = self._outcome(task, role)
         return self._outcomes[task, role]
 
+    @property
+    def looked(self) -> Mapping[tuple[Task, Role], Outcomes]:
+        """Every task's outcomes that were looked up, with each checkpoint."""
+        return self._outcomes
+
     def judge(self, expectation: Expectation) -> Verdict:
         """The verdict on an expectation whose plan was asked."""
         started = time.monotonic()

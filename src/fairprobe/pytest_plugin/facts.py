@@ -16,7 +16,9 @@ import pytest
 from fairprobe.errors import FairprobeError
 from fairprobe.metrics import Role
 from fairprobe.pytest_plugin import options
+from fairprobe.pytest_plugin.folder import report_folder
 from fairprobe.pytest_plugin.run import ROLES, Run
+from fairprobe.report import samples
 from fairprobe.report.results import relative, suite_facts
 
 PACKAGES = ("fairprobe", "numpy", "polars", "pytest", "scipy", "torch", "transformers")
@@ -43,6 +45,7 @@ def facts(run: Run, config: pytest.Config, deselected: Counter[str], *, partial:
         },
         "suite": suite_facts(config.rootpath, run.files),
         "data": list(_data(run, config.rootpath)),
+        **_samples(run, config),
         "requests": asdict(run.counts),
         "rounds": list(_rounds(run)),
         "settings": {name: str(held) for name, held in options.given(config).items()},
@@ -63,6 +66,8 @@ def merged(
     run["requests"]["cached"] = min(each["requests"]["cached"] for each in facts)
     run["rounds"] = [entry for each in facts for entry in each["rounds"]]
     run["engine"] = _engine([each["engine"] for each in facts])
+    # two workers may have judged by the samples of one task, and wrote the same file
+    run["samples"] = list({entry["file"]: entry for each in facts for entry in each["samples"]}.values())
     run["seconds"] = {name: max(each["seconds"][name] for each in facts) for name in first["seconds"]}
     judged = {entry["test"] for entry in entries}
     whole = all(each["complete"] for each in (first, *others)) and set(first["plan"]["tests"]) <= judged
@@ -106,6 +111,16 @@ def _data(run: Run, root: Path) -> Iterator[dict[str, Any]]:
     for task, source in run.session.sources:
         known = {"sha256": source.sha256, "rows": source.rows, "revision": source.revision, "licence": source.licence}
         yield {"task": task.name, "path": relative(Path(source.path), root), **known}
+
+
+def _samples(run: Run, config: pytest.Config) -> dict[str, Any]:
+    """The files of samples, which are written here; what kept them from being written is told, and nothing is lost."""
+    if config.option.collectonly:
+        return {"samples": []}
+    try:
+        return {"samples": samples.write(report_folder(config), run.session.looked)}
+    except FairprobeError as error:
+        return {"samples": [], "unwritten": str(error)}
 
 
 def _rounds(run: Run) -> Iterator[dict[str, Any]]:

@@ -113,6 +113,7 @@ def annotated(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Tes
             _describe(item, report, entries[0])
     if entries and (report.when == "call" or report.failed):
         for entry in entries:
+            entry["line"] = item.location[1] and item.location[1] + 1
             entry["expected_failure"] = hasattr(report, "wasxfail")
         vars(report)["fairprobe"] = entries
         item.stash[ENTRIES] = []
@@ -152,7 +153,7 @@ def _expectations(name: str, obj: Any, expressions: Any, collector: pytest.Colle
         if other := [case for case, held in obj.items() if not isinstance(held, expressions.Expectation)]:
             msg = f"{collector.nodeid}: {name}[{other[0]!r}] is no expectation but {obj[other[0]]!r:.80}"
             raise collector.CollectError(msg)
-        return {f"[{case}]": held for case, held in obj.items()}
+        return {f"[{_shown(str(case))}]": held for case, held in obj.items()}
     wrapped = _held(obj.args, expressions.Expectation) if isinstance(obj, pytest.MarkDecorator) else None
     if wrapped is not None:
         msg = (
@@ -174,6 +175,11 @@ def _expectations(name: str, obj: Any, expressions: Any, collector: pytest.Colle
         msg = f"{collector.nodeid}: {name} = {obj!r} has no bound, so it tests nothing. Write {name} = {obj!r} < 0.05"
         raise collector.CollectError(msg)
     return {}
+
+
+def _shown(case: str) -> str:
+    """A case's name as pytest shows those of parameters: what moves a cursor or has no shape is escaped."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in case)
 
 
 def _is_collected(collector: pytest.Collector, name: str) -> bool:

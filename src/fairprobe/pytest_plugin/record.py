@@ -156,12 +156,19 @@ class Record:
         from fairprobe.pytest_plugin.facts import merged
 
         interrupted = session.exitstatus in {pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR}
+        folder = report_folder(self.config)
         self.results = report.assemble(merged(found, self.entries, interrupted=interrupted), self.entries)
+        self.results["previous"] = report.since_previous(folder, self.results)
         try:
-            self.page = report.write(report_folder(self.config), self.results)
+            self.page = report.write(folder, self.results)
         except FairprobeError as error:
-            self.complaint = str(error)
-            session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
+            self._complain(session, str(error))
+        if unwritten := self.results.get("unwritten"):
+            self._complain(session, unwritten)
+
+    def _complain(self, session: pytest.Session, complaint: str) -> None:
+        self.complaint = self.complaint or complaint
+        session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
 
     def _deselected_line(self) -> list[str]:
         if not self.deselected:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Any, NamedTuple, Protocol, TypeVar, cast
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import pytest
 from rich.console import Console
@@ -21,6 +20,7 @@ from fairprobe.expressions import Expectation
 from fairprobe.metrics import Role
 from fairprobe.plan import Plan
 from fairprobe.pytest_plugin import options
+from fairprobe.pytest_plugin.console import console
 from fairprobe.pytest_plugin.folder import report_folder
 from fairprobe.pytest_plugin.workers import is_worker
 from fairprobe.session import Counts, Model, Session, Settings
@@ -256,25 +256,8 @@ def _counted(items: int) -> str:
     return "1 expectation" if items == 1 else f"{items} expectations"
 
 
-class _Writer:
-    """pytest's own way to the terminal, which its capturing leaves open, as a file for rich."""
-
-    def __init__(self, config: pytest.Config) -> None:
-        self._terminal = config.get_terminal_writer()
-
-    def write(self, text: str) -> int:
-        self._terminal.write(text)
-        return len(text)
-
-    def flush(self) -> None:
-        self._terminal.flush()
-
-    def isatty(self) -> bool:
-        return sys.__stdout__ is not None and sys.__stdout__.isatty()
-
-
 def _console(config: pytest.Config) -> Console | None:
     is_quiet = config.get_verbosity() < 0
     if is_quiet or is_worker(config) or not config.pluginmanager.hasplugin("terminalreporter"):
         return None
-    return Console(file=cast("IO[str]", _Writer(config)))
+    return console(config)

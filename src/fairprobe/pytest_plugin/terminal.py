@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from fairprobe.pytest_plugin import github
+from fairprobe.pytest_plugin.console import console
 from fairprobe.pytest_plugin.record import Record
 
 LETTERS = {"inconclusive": "I", "invalid": "V"}
@@ -53,11 +55,17 @@ def lines(reporter: pytest.TerminalReporter) -> None:
     from fairprobe import report
 
     reporter.write_sep("=", "fairprobe")
+    if record.results["verdicts"] and reporter.config.get_verbosity() >= 0:
+        own = console(reporter.config)
+        own.print(report.summary(record.results, own.width))
+        reporter.write_line("")
     reporter.write_line(report.banner(record.results))
     for line in (*_left_out(record.results), *report.engine_lines(record.results)):
         reporter.write_line(line)
     if record.page is not None:
         reporter.write_line(f"report: {record.page}")
+    for line in github.tell(record.results, str(record.page)):
+        reporter.write_line(line)
 
 
 def _left_out(results: Mapping[str, Any]) -> list[str]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
 from itertools import groupby
 from typing import Any, NamedTuple
 
+from fairprobe.report.anchors import anchors
 from fairprobe.report.figures import number
-
-SHOWN_CHARACTERS = 4000
+from fairprobe.report.printable import cut
 
 
 class Piece(NamedTuple):
@@ -21,27 +21,44 @@ class Piece(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """One sample, how it was judged, and its prompt with what differs from the pair's other one."""
+    """One sample, its place on the page, how it was judged, and its prompt with what differs from the pair's other."""
 
     raw: Mapping[str, Any]
+    place: str
     word: str
     tone: str
     prompt: list[Piece]
 
 
-def pairs(failures: Iterable[Mapping[str, Any]]) -> list[list[Sample]]:
-    """The samples that ask several groups the same together, in their order; a sample without a pair alone."""
-    keyed = [(failure.get("pair") or (n,), failure) for n, failure in enumerate(failures)]
-    return [_pair([failure for _, failure in run]) for _, run in groupby(keyed, lambda each: each[0])]
+def pairs(failures: Sequence[Mapping[str, Any]], place: str, most: int) -> list[list[Sample]]:
+    """The samples that ask several groups the same together, in their order; a sample without a pair alone.
+
+    The first are always there, further ones while all their texts have at most so many characters.
+    """
+    places = anchors(f"{place}.{failure.get('sample') or n}" for n, failure in enumerate(failures))
+    keyed = [
+        (failure.get("pair") or (n,), (at, failure))
+        for n, (at, failure) in enumerate(zip(places, failures, strict=True))
+    ]
+    found, length = list[list[Sample]](), 0
+    for _, run in groupby(keyed, lambda each: each[0]):
+        block = dict(each for _, each in run)
+        length += sum(
+            len(cut(str(raw.get(text) or ""))) for raw in block.values() for text in ("prompt", "response", "target")
+        )
+        if found and length > most:
+            break
+        found.append(_pair(block))
+    return found
 
 
-def _pair(block: Sequence[Mapping[str, Any]]) -> list[Sample]:
+def _pair(block: Mapping[str, Mapping[str, Any]]) -> list[Sample]:
     """Every sample against the first one answered right, and that one against the first of the others."""
-    right = next((raw for raw in block if _judged(raw)[0] == "right"), block[0])
-    other = next((raw for raw in block if raw is not right), right)
+    right = next((raw for raw in block.values() if _judged(raw)[0] == "right"), next(iter(block.values())))
+    other = next((raw for raw in block.values() if raw is not right), right)
     return [
-        Sample(raw, *_judged(raw), differences(_prompt(raw), _prompt(other if raw is right else right)))
-        for raw in block
+        Sample(raw, place, *_judged(raw), differences(_prompt(raw), _prompt(other if raw is right else right)))
+        for place, raw in block.items()
     ]  # fmt: skip
 
 
@@ -57,13 +74,7 @@ def _judged(raw: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _prompt(raw: Mapping[str, Any]) -> str:
-    return cut(raw.get("prompt") or "")
-
-
-def cut(text: str) -> str:
-    """A text as long as anyone reads it."""
-    more = len(text.strip()) - SHOWN_CHARACTERS
-    return text.strip() if more <= 0 else f"{text.strip()[:SHOWN_CHARACTERS]}… ({more:,} more characters)"
+    return cut((raw.get("prompt") or "").strip())
 
 
 # scripts without spaces are compared by character, all others by word, so that no cluster of marks is cut

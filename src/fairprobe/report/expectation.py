@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -9,17 +10,20 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from fairprobe.report.figures import Scale, counted, exact, number, p_value, places, tint
+from fairprobe.report.printable import short
 
 Record = Mapping[str, Any]
 Facts = list[tuple[str, Any]]
 
+BY_URGENCY = ("fail", "invalid", "inconclusive", "error", "pass")
+"""Outcomes, what blocks a release first."""
 LOW_IS_GOOD = {"mean_rank", "bits_per_byte", "tokens_per_sample", "refusal_rate", "truncation_rate"}
 
 # what a file may lack and is no None
 EMPTY: Record = {
     "outcome": "error", "test": "", "comparison": "", "because": (), "guards": (), "caveats": (), "groups": (),
     "between": (), "columns": (), "failures": (), "group": {}, "statuses": {}, "seconds": {}, "checkpoints": (),
-    "engine": {}, "suite": {}, "data": (), "requests": {}, "rounds": (), "settings": {}, "versions": {},
+    "engine": {}, "suite": {}, "sides": {}, "data": (), "requests": {}, "rounds": (), "settings": {}, "versions": {},
     "waivers": (), "tasks": (), "diagnosis": (), "verdicts": (), "deselected": (), "release": {}, "plan": {},
 }  # fmt: skip
 
@@ -29,11 +33,17 @@ def known(given: Record) -> Record:
     return defaultdict(lambda: None, {**EMPTY, **{key: held for key, held in given.items() if held is not None}})
 
 
+def blocks(raw: Record) -> bool:
+    """Whether a verdict stops a release."""
+    return raw["outcome"] != "pass" and raw["red"] is not False and not raw["expected_failure"]
+
+
 class Row(NamedTuple):
     """A group in a table: its numbers, how far it lies behind the best."""
 
     raw: Record
     tint: str
+    behind: float
     decides: bool
 
 
@@ -44,11 +54,19 @@ class Forest(NamedTuple):
     measured: str
     is_share: bool
     some_left_out: bool
+    sides: list[str]
     rows: dict[str, Row]
     decimals: int
     scale: Scale
     bound: bool
     reference: Row | None
+
+    def told(self, most: int) -> dict[str, Row]:
+        """As many rows, in their order: those that decide, then those that lie furthest behind."""
+        if len(self.rows) <= most:
+            return self.rows
+        behind = sorted(self.rows, key=lambda name: (not self.rows[name].decides, -self.rows[name].behind))[:most]
+        return {name: row for name, row in self.rows.items() if name in {*behind}}
 
 
 class Segment(NamedTuple):
@@ -94,11 +112,6 @@ class Expectation:
         return str(self.raw["claim"] or self.raw["expression"] or self.raw["test"])
 
     @property
-    def blocks(self) -> bool:
-        """Whether it stops a release."""
-        return self.outcome != "pass" and self.raw["red"] is not False and not self.raw["expected_failure"]
-
-    @property
     def expected(self) -> str | None:
         """The claim in words."""
         bound, sign = self.raw["bound"], self.raw["comparison"]
@@ -122,7 +135,13 @@ class Expectation:
     @property
     def between(self) -> str:
         """The groups that decide."""
-        names = [name for name in self.raw["between"] if name != self.raw["reference"]]
+        # a number alone would be read as a value
+        columns = " x ".join(self.raw["columns"])
+        names = [
+            f"{columns} {name}" if name.isnumeric() else short(name)
+            for name in self.raw["between"]
+            if name != self.raw["reference"]
+        ]
         return f"between {' and '.join(names)}" if len(names) == 2 else f"at {names[0]}" if names else ""
 
     @property
@@ -236,7 +255,7 @@ def _forest(raw: Record) -> Forest:
     goodness = [None if value is None else sign * value for value in values]
     best = max((value for value in goodness if value is not None), default=None)
     rows = {
-        (name := label(group["group"])): Row(group, tint(good, best, unit), name in raw["between"])
+        (name := label(group["group"])): Row(group, tint(good, best, unit), _behind(good, best), name in raw["between"])
         for group, good in zip(groups, goodness, strict=True)
     }
     bounded = raw["bound"] is not None and raw["question"] in {"by", "overall"}
@@ -246,12 +265,18 @@ def _forest(raw: Record) -> Forest:
         measured=str(raw["heading"] or raw["metric"] or "value"),
         is_share=raw["range"] is not None and max(map(abs, raw["range"])) <= 1,
         some_left_out=any(group["left_out"] for group in groups),
+        sides=[side for side in ("baseline", "model") if any(side in group["sides"] for group in groups)],
         rows=rows,
         decimals=min(3, places(values)),
         scale=Scale.over([*seen, raw["bound"] if bounded else None]),
         bound=bounded,
         reference=rows.get(str(raw["reference"])),
     )
+
+
+def _behind(good: float | None, best: float | None) -> float:
+    """How far a group lies behind the best; one of which nothing is known is read first."""
+    return math.inf if good is None or best is None else best - good
 
 
 def label(group: Record) -> str:

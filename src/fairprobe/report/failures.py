@@ -14,6 +14,7 @@ import numpy as np
 
 from fairprobe.expressions import Expectation, measures
 from fairprobe.metrics import READS, Look, Values, measured, numbers
+from fairprobe.report.printable import cut
 
 MOST = 20
 """How many pairs, or single samples, are shown."""
@@ -106,13 +107,15 @@ def _sample(values: Values, index: int, columns: tuple[str, ...], score: np.ndar
     row = outcomes.samples.frame.row(index, named=True)
     pair = outcomes.samples.pair
     value = float(score[index])
+    # whole they stand in Parquet
+    texts = {name: held[index] for name, held in (
+        ("prompt", outcomes.prompts), ("response", outcomes.responses), ("target", outcomes.targets)
+    )}  # fmt: skip
     return {
         "sample": f"{values.task.name}:{index}",
         "pair": None if pair is None else str(pair[index]),
         "group": {name: row[name] for name in columns},
-        "prompt": outcomes.prompts[index],
-        "response": outcomes.responses[index],
-        "target": outcomes.targets[index],
+        **{name: text and cut(text) for name, text in texts.items()},
         "score": None if np.isnan(value) else value,
         "status": str(outcomes.status[index]),
     }

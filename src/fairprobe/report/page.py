@@ -10,17 +10,28 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import jinja2
 from markupsafe import Markup, escape
 
+from fairprobe.report import filters
 from fairprobe.report.anchors import SECTIONS, anchors
-from fairprobe.report.differences import Sample, cut, pairs
-from fairprobe.report.expectation import Expectation, Forest, Record, expectation, known, label, statuses
-from fairprobe.report.figures import counted, exact, number
+from fairprobe.report.differences import Sample, pairs
+from fairprobe.report.expectation import (
+    BY_URGENCY,
+    Expectation,
+    Forest,
+    Record,
+    blocks,
+    expectation,
+    known,
+    label,
+    statuses,
+)
+from fairprobe.report.figures import counted, exact, number, places
+from fairprobe.report.printable import cut, printable, short
 
-# the order of the page: what blocks a release first
 OUTCOMES = {
     "fail": ("fails", "fail"),
     "invalid": ("is invalid", "are invalid"),
@@ -30,11 +41,19 @@ OUTCOMES = {
 }
 
 
+MOST_ROWS = 1600
+"""Rows of all forest plots together; a page of many groups and expectations shows those furthest behind."""
+LEAST_ROWS = 12
+SAMPLE_CHARACTERS = 300_000
+"""Characters of all samples together; every sample lies beside the page."""
+
+
 def render(results: Record) -> str:
     """`results.json` as one page that loads nothing and runs nothing."""
-    style = _templates().get_template("style.css").render().strip()
-    view = {"style": Markup(style), "policy": policy(style), "sections": SECTIONS, **_view(known(results))}
-    return _printable(_templates().get_template("page.html").render(view))
+    view = _view(known(results))
+    style = "\n".join([_templates().get_template("style.css").render().strip(), filters.style(view["filters"])]).strip()
+    view |= {"style": Markup(style), "policy": policy(style)}
+    return printable(_templates().get_template("page.html").render(view))
 
 
 def policy(style: str) -> str:
@@ -45,27 +64,40 @@ def policy(style: str) -> str:
 
 def _view(raw: Record) -> dict[str, Any]:
     """All that the templates show."""
-    tests = anchors(str(verdict.get("test", "")) for verdict in raw["verdicts"])
+    tested = [str(verdict.get("test", "")) for verdict in raw["verdicts"]]
+    tests = anchors(tested)
     found = [expectation(place, known(verdict)) for place, verdict in zip(tests, raw["verdicts"], strict=True)]
-    shown = sorted(found, key=lambda each: list(OUTCOMES).index(each.outcome))
-    blocked = any(each.blocks for each in shown)
+    shown = sorted(found, key=lambda each: BY_URGENCY.index(each.outcome))
+    blocked = any(blocks(each.raw) for each in shown)
     guards = [(each, guard) for each in shown for guard in each.raw["guards"]]
     held = {(each.anchor, guard["name"]): None for each, guard in guards if guard["outcome"] == "pass"}
     model = next((str(each.get("name")) for each in raw["checkpoints"] if each.get("role") == "model"), "")
+    divided = filters.divisions(shown)
+    found_filters = filters.filters(shown, divided)
     tally = ", ".join(f"{n} {outcome}" for outcome, n in Counter(each.outcome for each in shown).items())
     return {
         "raw": raw,
         "title": " · ".join(filter(None, (tally, model, "fairprobe"))),
-        "headline": _headline(shown, raw),
+        "headline": headline(raw),
         # what is less than every claim shown, the headline says
         "release": raw["release"].get("complete") and not blocked and raw["release"].get("sentence"),
         "notes": _notes(shown, raw),
+        "not_tested": _not_tested(shown, raw),
+        "sections": {place: name for place, name in SECTIONS.items() if raw["previous"] or place != "previous"},
         "expectations": shown,
+        "filters": found_filters,
+        "filters_of": {(each.kind, each.name): each.place for each in found_filters},
+        "divided": divided,
+        "most_rows": max(LEAST_ROWS, MOST_ROWS // max(sum(bool(each.forest) for each in shown), 1)),
+        "previous": raw["previous"] and _previous(raw["previous"], dict(zip(tested, tests, strict=True))),
         "heats": _heats(shown),
         "missed": _missed(shown),
         "guards": [(each, guard) for each, guard in guards if guard["outcome"] != "pass"],
         "held": Counter(name for _, name in held),
         **_engine(raw["engine"]),
+        "sample_files": [
+            {key: each.get(key) for key in ("task", "role", "file", "rows")} for each in raw["samples"] or ()
+        ],
         "files": [{"file": file, "sha256": digest} for file, digest in raw["suite"].get("files", {}).items()],
     }
 
@@ -82,23 +114,24 @@ def _engine(engine: Mapping[str, Any]) -> dict[str, Any]:
     return {"engine": {name: held for name, held in engine.items() if name not in rows}, **rows}
 
 
-def _headline(shown: Sequence[Expectation], raw: Record) -> str:
-    """The run in one sentence."""
-    counts = Counter(each.outcome for each in shown)
-    if not shown:
+def headline(results: Record) -> str:
+    """The run in one sentence that needs no statistics to be understood."""
+    verdicts = [known(each) for each in known(results)["verdicts"]]
+    counts = Counter(each["outcome"] for each in verdicts)
+    if not verdicts:
         return "No expectation was judged."
     opening = (
         "A sample run makes no claim"
-        if raw["claims"] is False
+        if results.get("claims") is False
         else "Not every claim was shown"
-        if any(each.blocks for each in shown)
+        if any(map(blocks, verdicts))
         else "Every claim was shown"
     )
     if set(counts) == {"pass"}:
-        return f"{opening}: {'it passes' if len(shown) == 1 else f'all {len(shown)} expectations pass'}."
-    parts = [f"{n} {words[n > 1]}" for name, words in OUTCOMES.items() if (n := counts[name])]
+        return f"{opening}: {'it passes' if len(verdicts) == 1 else f'all {len(verdicts)} expectations pass'}."
+    parts = [f"{n} {OUTCOMES[name][n > 1]}" for name in BY_URGENCY if (n := counts[name])]
     listed = " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
-    return f"{opening}: of {counted(len(shown), 'expectation')}, {listed}."
+    return f"{opening}: of {counted(len(verdicts), 'expectation')}, {listed}."
 
 
 def _notes(shown: Sequence[Expectation], raw: Record) -> list[str]:
@@ -143,14 +176,65 @@ def _heats(shown: Iterable[Expectation]) -> list[tuple[str, str, list[str], dict
     ]
 
 
-def _missed(shown: Iterable[Expectation]) -> list[tuple[Expectation, Expectation | None, list[list[Sample]]]]:
+def _missed(shown: Sequence[Expectation]) -> list[tuple[Expectation, Expectation | None, list[list[Sample]]]]:
     """Each expectation that has missed samples: those, or the one before it that has the very same."""
     told: list[tuple[Expectation, Expectation | None, list[list[Sample]]]] = []
+    share = SAMPLE_CHARACTERS // max(sum(bool(each.raw["failures"]) for each in shown), 1)
     for each in shown:
         same = next((e for e, first, _ in told if not first and e.raw["failures"] == each.raw["failures"]), None)
         if each.raw["failures"]:
-            told.append((each, same, [] if same else pairs(map(known, each.raw["failures"]))))
+            failures = [known(failure) for failure in each.raw["failures"]]
+            told.append((each, same, [] if same else pairs(failures, each.anchor, share)))
     return told
+
+
+def _not_tested(shown: Iterable[Expectation], raw: Record) -> list[tuple[str, Expectation | None]]:
+    """What this run says nothing of, with the expectation that it concerns."""
+    judged = {each.raw["test"] for each in shown}
+    told: list[tuple[str, Expectation | None]] = [
+        (f"{counted(each['count'], 'expectation')}: {each['reason']}", None) for each in raw["deselected"]
+    ]
+    told += [
+        (f"{test} was planned and not judged", None) for test in raw["plan"].get("tests", ()) if test not in judged
+    ]
+    if limit := raw["settings"].get("limit"):
+        told.append((f"more than {limit} rows of each task: the run was limited", None))
+    for each in shown:
+        groups = [known(group) for group in each.raw["groups"]]
+        silent = [short(label(group["group"])) for group in groups if group["value"] is None]
+        gone = sum(group["left_out"] or 0 for group in groups)
+        unanswered = sum(group["statuses"].get(status, 0) for group in groups for status in ("error", "missing"))
+        lines = [
+            (silent, f"no evidence of {', '.join(silent)}"),
+            (gone, f"{counted(gone, 'row')} left out"),
+            (unanswered, f"{counted(unanswered, 'sample')} without an answer"),
+        ]
+        told += [(line, each) for holds, line in lines if holds]
+    return told
+
+
+class Move(NamedTuple):
+    """A claim of the previous run as it is shown."""
+
+    place: str
+    raw: Record
+    values: list[str]
+    limits: str
+
+
+def _previous(comparison: Record, places_of: Mapping[str, str]) -> dict[str, Any]:
+    """What moved since the previous run, what changed its verdict first."""
+    moves = []
+    for each in map(known, comparison["claims"]):
+        keys = ("value_before", "value", "difference")
+        decimals = places([each[key] for key in (*keys, "low", "high")])
+        low, high = (number(each[key], decimals) for key in ("low", "high"))
+        limits = each["why"] or f"{low} to {high}"
+        values = [number(each[key], decimals) for key in keys]
+        moves.append(Move(places_of.get(each["test"], "top"), each, values, limits))
+    moves.sort(key=lambda move: move.raw["outcome_before"] == move.raw["outcome"])
+    changed = sum(move.raw["outcome_before"] != move.raw["outcome"] for move in moves)
+    return {"raw": known(comparison), "moves": moves, "changed": changed}
 
 
 def when(moment: str) -> str:
@@ -185,14 +269,6 @@ def fact(value: Any) -> Markup:
     return Markup(re.sub(r"(?<=[_./:,(])(?=[^\W\d])", "<wbr>", str(escape(text))))
 
 
-# a model may print control characters and halves of surrogate pairs: show them, never emit them
-_VISIBLE = {c: 0x2400 + c for c in range(32) if chr(c) not in "\t\n"} | {127: 0x2421}
-
-
-def _printable(page: str) -> str:
-    return re.sub(r"[\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", page.replace("\r\n", "\n")).translate(_VISIBLE)
-
-
 @functools.cache
 def _templates() -> jinja2.Environment:
     environment = jinja2.Environment(
@@ -202,6 +278,6 @@ def _templates() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for helper in (counted, cut, exact, fact, label, measure, number, statuses, when):
+    for helper in (counted, cut, exact, fact, label, measure, number, short, statuses, when):
         environment.filters[helper.__name__] = helper
     return environment

@@ -6,7 +6,9 @@ import json
 import math
 import os
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
@@ -16,13 +18,13 @@ from fairprobe import __version__, statistics
 from fairprobe.diagnosis import diagnose
 from fairprobe.errors import FairprobeError
 from fairprobe.expressions import Expectation, measures
-from fairprobe.metrics import OF_CANDIDATES, Look, labelled
+from fairprobe.metrics import OF_CANDIDATES, Look, NoEvidence, grouped, labelled, measured
 from fairprobe.report.failures import failures
 from fairprobe.report.headings import heading
 from fairprobe.report.page import render
+from fairprobe.report.schema import SCHEMA
 from fairprobe.verdict import Claim, Defaults, Verdict
 
-SCHEMA = 1
 FALSE_ALARMS = 0.10
 """The share of false alarms that a list for triage may hold."""
 Entry = dict[str, Any]
@@ -49,7 +51,7 @@ def entry(test: str, verdict: Verdict, look: Look, names: Mapping[str, str | Non
         "range": verdict.range,
         "samples": verdict.samples,
         "clusters": decision.clusters if decision else verdict.fewest_clusters,
-        "groups": [asdict(group) for group in verdict.groups],
+        "groups": list(_groups(verdict, look)),
         "guards": [asdict(guard) for guard in verdict.guards],
         "diagnosis": [*map(asdict, diagnose(verdict.expectation, look))] if verdict.outcome == "fail" else [],
         "caveats": verdict.caveats,
@@ -59,6 +61,19 @@ def entry(test: str, verdict: Verdict, look: Look, names: Mapping[str, str | Non
         "seconds": verdict.seconds,
         "error": None,
     })  # fmt: skip
+
+
+def _groups(verdict: Verdict, look: Look) -> Iterator[Entry]:
+    """Each group's value; that of a change with the values of model and baseline that it lies between."""
+    question = verdict.expectation.question
+    sides: dict[str, dict[str, float]] = defaultdict(dict)
+    for role in ("model", "baseline") if question.metric.reads_baseline else ():
+        with suppress(NoEvidence, ValueError):
+            side = grouped(question, measured(question.metric, look, side=role)).with_evidence()
+            for label, value in zip(side.labels, side.estimates().theta.tolist(), strict=True):
+                sides[labelled(label)][role] = value
+    for group in verdict.groups:
+        yield {**asdict(group), "sides": sides.get(labelled(tuple(group.group.values())), {})}
 
 
 def error_entry(

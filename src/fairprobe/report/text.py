@@ -12,6 +12,7 @@ from fairprobe.power import Foresight
 from fairprobe.report.anchors import anchor
 from fairprobe.report.expectation import PART_WORDS, known, label
 from fairprobe.report.figures import counted, places
+from fairprobe.report.printable import printable
 from fairprobe.statistics import POWER
 
 WORDS = {
@@ -34,7 +35,7 @@ def failure(entry: Mapping[str, Any], page: str) -> str:
     by = " by the model" if entry["baseline"] else ""
     missed = f"{entry['missed']} of {entry['answered']} samples missed{by}  " if entry["missed"] else ""
     lines.append(f"  {missed}{page}#{anchor(entry['test'])}")
-    return "\n".join(lines)
+    return printable("\n".join(lines))
 
 
 def banner(results: Mapping[str, Any]) -> str:
@@ -65,7 +66,7 @@ def engine_lines(results: Mapping[str, Any]) -> list[str]:
         f"{counted(each['requests'], 'request')} to the {role} failed; the first: {each['first']}"
         for role, each in engine.get("failures", {}).items()
     ]
-    return [f"engine {engine['name']}: {line}" for line in [*failures, *engine.get("notes", ()), *noise]]
+    return [printable(f"engine {engine['name']}: {line}") for line in [*failures, *engine.get("notes", ()), *noise]]
 
 
 def power_lines(foreseen: Sequence[Foresight]) -> list[str]:

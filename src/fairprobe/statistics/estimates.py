@@ -263,9 +263,14 @@ def combine(estimates: Estimates, weights: ArrayLike, groups: Sequence[Hashable]
         single=False,
         alike=False,
         whole=False,
-        low=float((ends[0] * estimates.low + ends[1] * estimates.high).min()),
-        high=float((ends[0] * estimates.high + ends[1] * estimates.low).max()),
+        low=float((_times(ends[0], estimates.low) + _times(ends[1], estimates.high)).min()),
+        high=float((_times(ends[0], estimates.high) + _times(ends[1], estimates.low)).max()),
     )
+
+
+def _times(weights: FloatArray, end: float) -> FloatArray:
+    """Weighted ends of a range, which may be infinite: no weight makes nothing of it."""
+    return np.multiply(weights, end, out=np.zeros_like(weights), where=weights != 0)
 
 
 def indexed(clusters: Iterable[Hashable]) -> tuple[tuple[Hashable, ...], IntArray]:

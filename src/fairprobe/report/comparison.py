@@ -1,0 +1,251 @@
+"""Two runs of the same claims: what each said, and how far the values moved, sample by sample where these are shared.
+
+The groups that decide now were chosen by what was found, so their limits are Bonferroni's over all that might have
+decided.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+
+from fairprobe import statistics
+from fairprobe.errors import BadData, FairprobeError
+from fairprobe.expressions import Change, Expectation, Question, measures
+from fairprobe.metrics import KNOW_CHANCE, NoEvidence, Role, Values, grouped, measured
+from fairprobe.report.claims import read
+from fairprobe.report.expectation import label
+from fairprobe.report.samples import KEY, Kept
+from fairprobe.report.schema import load
+from fairprobe.statistics import Estimates
+from fairprobe.tasks import Outcomes, Task
+
+Record = Mapping[str, Any]
+MOST_NAMED = 20
+"""Samples that are named where a run lost or won them."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as it was written: its results, and its samples where they lie beside them."""
+
+    folder: Path
+    results: Record
+    kept: Kept
+
+    @classmethod
+    def of(cls, folder: Path, results: Record) -> Run:
+        """The run that a folder holds."""
+        return cls(folder, results, Kept(folder, results.get("samples", ())))
+
+    @property
+    def model(self) -> str | None:
+        """The name of the checkpoint under test."""
+        return next((each["name"] for each in self.results.get("checkpoints", ()) if each["role"] == "model"), None)
+
+
+@dataclass(frozen=True)
+class Moved:
+    """How far a claim's value moved from one run to another; None where nothing is known.
+
+    `difference` is that of the group that decides now, or of the distance between the two; `clusters` are those that
+    both runs share. `lost` are samples that were right and are missed now, `won` the others; some of them are named.
+    """
+
+    test: str
+    claim: str
+    outcome_before: str
+    outcome: str
+    value_before: float | None
+    value: float | None
+    bound: float | None = None
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    confidence: float | None = None
+    clusters: int = 0
+    lost: int | None = None
+    won: int | None = None
+    lost_samples: list[str] = field(default_factory=list)
+    why: str | None = None
+
+
+LOOKED_AT = 20
+"""Runs beside a run, latest first, among which the previous one is looked for."""
+MOST_ROWS = 200_000
+"""Samples from which on a run is not measured again only to say how far it moved."""
+
+
+def since_previous(folder: Path, results: Record) -> dict[str, Any] | None:
+    """What moved since the latest run beside this folder (or in it, before) that judged one of its tests.
+
+    None where there is none.
+    """
+    tests = {each["test"] for each in results["verdicts"]}
+    files = [file for file in folder.parent.glob("*/results.json") if file.is_file()]
+    for file in sorted(files, key=lambda file: file.stat().st_mtime, reverse=True)[:LOOKED_AT]:
+        with suppress(FairprobeError):
+            found = load(file)
+            if found.get("claims") == results["claims"] and tests & {each["test"] for each in found["verdicts"]}:
+                return compare(_without_samples(file.parent, found, folder), Run.of(folder, results))
+    return None
+
+
+def _without_samples(before: Path, found: Record, now: Path) -> Run:
+    """A run whose samples were written over has none, and many samples are only compared when somebody asks."""
+    rows = sum(each["rows"] for each in found.get("samples", ()))
+    return Run.of(before, {**found, "samples": []} if before == now or rows > MOST_ROWS else found)
+
+
+class Difference(NamedTuple):
+    """A difference with its limits, and how many clusters both sides share."""
+
+    value: float
+    low: float
+    high: float
+    clusters: int
+
+
+def compare(before: Run, after: Run) -> dict[str, Any]:
+    """What moved between two runs, for every claim that both judged; plain data."""
+    old = {each["test"]: each for each in before.results.get("verdicts", ())}
+    new = {each["test"]: each for each in after.results.get("verdicts", ())}
+    moved = [_moved(old[test], each, before, after) for test, each in new.items() if test in old]
+    return {
+        "run": before.folder.name,
+        "model": before.model,
+        "started": before.results.get("started"),
+        "claims": [asdict(each) for each in moved],
+        "added": [test for test in new if test not in old],
+        "removed": [test for test in old if test not in new],
+    }
+
+
+def _moved(old: Record, new: Record, before: Run, after: Run) -> Moved:
+    known = {
+        "test": new["test"],
+        "claim": new["claim"],
+        "outcome_before": old["outcome"],
+        "outcome": new["outcome"],
+        "value_before": old["value"],
+        "value": new["value"],
+        "bound": new["bound"],
+    }
+    if old["claim"] != new["claim"]:
+        return Moved(**known, why=f"another claim was made then: {old['claim']}")
+    if new["value"] is None or old["value"] is None:
+        return Moved(**known, why="one of the runs has no value")
+    if not (before.kept.files and after.kept.files):
+        return Moved(**known, why="its samples are not kept")
+    try:
+        claim = read(new["claim"], after.kept.tasks)
+        _refuse_judges(claim, before.kept, after.kept)
+        found = _difference(claim, new, before.kept, after.kept)
+        flipped = _flipped(claim, before.kept, after.kept)
+    except (FairprobeError, NoEvidence, ValueError, KeyError, OSError, pl.exceptions.PolarsError) as error:
+        return Moved(**known, why=str(error) or type(error).__name__)
+    flips: dict[str, Any] = {}
+    if flipped is not None:
+        lost, won = flipped
+        flips = {"lost": len(lost), "won": len(won), "lost_samples": lost[:MOST_NAMED]}
+    if found is None:
+        return Moved(**known, **flips, why="a ratio has no difference between runs")
+    return Moved(
+        **known, **flips, difference=found.value, low=found.low, high=found.high, confidence=new["confidence"],
+        clusters=found.clusters,
+    )  # fmt: skip
+
+
+def _refuse_judges(claim: Expectation, *runs: Kept) -> None:
+    tasks = {measure.task.name for measure in measures(claim.question.metric)}
+    if judged := {
+        name for kept in runs for (task, _), each in kept.files.items() if task in tasks for name in each["judged"]
+    }:
+        msg = f"a judge's errors are not kept with the samples ({', '.join(sorted(judged))})"
+        raise FairprobeError(msg)
+
+
+def _difference(claim: Expectation, verdict: Record, before: Kept, after: Kept) -> Difference | None:
+    """How far the value of the groups that decide moved; None of a ratio, which is no sum of values."""
+    if claim.question.kind == "ratio":
+        return None
+    moved, clusters = _estimates(claim, before, after)
+    weights = _weights(verdict)
+    if missing := [name for name in weights if name not in moved.groups]:
+        msg = f"{missing[0]} was not measured in both runs"
+        raise FairprobeError(msg)
+    row = [weights.get(str(name), 0.0) for name in moved.groups]
+    ways = math.comb(len(moved.groups), len(weights))
+    only = statistics.combine(moved, [row], ["moved"])
+    low, high = statistics.limits(only, (1 - verdict["confidence"]) / ways)
+    return Difference(float(only.theta[0]), float(low[0]), float(high[0]), clusters)
+
+
+def _weights(verdict: Record) -> dict[str, float]:
+    """The groups that a verdict's value is made of: one alone, or the one less the other."""
+    names = verdict["between"] or ["all samples"]
+    if len(names) == 1:
+        return {names[0]: 1.0}
+    values = {label(group["group"]): group["value"] for group in verdict["groups"]}
+    first, second = names
+    ahead = math.isclose(values[first] - values[second], verdict["value"], abs_tol=1e-9)
+    return {first: 1.0, second: -1.0} if ahead else {first: -1.0, second: 1.0}
+
+
+def _estimates(claim: Expectation, before: Kept, after: Kept) -> tuple[Estimates, int]:
+    """How far each group moved, and over how many clusters that both runs share.
+
+    Samples are paired where the runs share them, whatever else either holds. A change from a baseline is a difference
+    in each run already, and is subtracted cluster by cluster; so are runs that share no sample.
+    """
+    question = claim.question
+    if not question.metric.reads_baseline:
+        with suppress(BadData):
+            data = grouped(*_paired(claim, before, after)).with_evidence()
+            found = data.estimates()
+            return found, len(found.clusters)
+    sides = [grouped(question, measured(question.metric, kept.look)).with_evidence() for kept in (before, after)]
+    shared = {*sides[0].labels} & {*sides[1].labels}
+    old, new = (side.among(shared).estimates() for side in sides)
+    return statistics.subtract(new, old), len({*old.clusters} & {*new.clusters})
+
+
+def _paired(claim: Expectation, before: Kept, after: Kept) -> tuple[Question, list[Values]]:
+    """The claim's question about the change since a run, sample by sample."""
+    question = read(claim.claim, after.joined).question
+    changed = replace(question, metric=Change(question.metric))
+
+    def look(task: Task, role: Role) -> Outcomes:
+        return (after if role == "model" else before).look(task, "model")
+
+    return changed, measured(changed.metric, look)
+
+
+def _flipped(claim: Expectation, before: Kept, after: Kept) -> tuple[list[str], list[str]] | None:
+    """The samples that the model had right and misses now, and those it had missed; None where none is right or wrong.
+
+    They are those of the claim's first task.
+    """
+    if next(measures(claim.question.metric)).function not in KNOW_CHANCE:
+        return None
+    old, new = (dict(_answers(claim, kept)) for kept in (before, after))
+    if not {score for score, _ in (*old.values(), *new.values())} <= {0.0, 1.0}:
+        return None
+    both = [(old[key][0], score, sample) for key, (score, sample) in new.items() if key in old]
+    return [sample for was, now, sample in both if was > now], [sample for was, now, sample in both if was < now]
+
+
+def _answers(claim: Expectation, kept: Kept) -> Iterator[tuple[str, tuple[float, str]]]:
+    """Each answered sample's key, whichever run it was asked in, with its score and what the report calls it."""
+    values = measured(claim.question.metric, kept.look, side="model")[0]
+    places = {key: place for place, key in enumerate(kept.look(values.task, "model").samples.frame[KEY])}
+    for key, score, held in zip(values.frame[KEY], values.value.tolist(), values.kept.tolist(), strict=True):
+        if held and not np.isnan(score):
+            yield key, (score, f"{values.task.name}:{places[key]}")

@@ -1,0 +1,152 @@
+"""Every sample of a run, in Parquet beside its page: the data's own columns, what was asked, answered and scored.
+
+A file holds one task with one checkpoint. What fairprobe adds stands in columns that begin with `fairprobe_`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from fairprobe.errors import FairprobeError
+from fairprobe.metrics import Role
+from fairprobe.tasks import Outcomes, Recorded, Samples, Task
+
+FOLDER = "samples"
+OWN = "fairprobe_"
+TEXTS = ("prompt", "response", "target")
+KEY = f"{OWN}key"
+"""What tells a sample from the others, whichever run it was asked in."""
+NUMBERS = ("score", "noise", "tokens")
+"""Kinds of numbers that a sample has several of, by name."""
+
+
+def write(folder: Path, looked: Mapping[tuple[Task, Role], Outcomes]) -> list[dict[str, Any]]:
+    """Write each task's samples with each checkpoint, and give what `results.json` says of the files.
+
+    Raises `FairprobeError` for a folder that refuses.
+    """
+    try:
+        (folder / FOLDER).mkdir(parents=True, exist_ok=True)
+        return [_written(folder, task, role, outcomes) for (task, role), outcomes in looked.items()]
+    except OSError as error:
+        msg = (
+            f"the samples cannot be written to {folder / FOLDER}: {error}. The answers are kept: choose another folder "
+            "with --fairprobe-report=DIR and run again, nothing is asked twice."
+        )
+        raise FairprobeError(msg) from error
+
+
+def _written(folder: Path, task: Task, role: Role, outcomes: Outcomes) -> dict[str, Any]:
+    name = f"{FOLDER}/{task.name}{'' if role == 'model' else f'.{role}'}.parquet"
+    part = folder / f"{name}.{os.getpid()}"
+    _frame(task, outcomes).write_parquet(part)
+    part.replace(folder / name)
+    return {
+        "task": task.name,
+        "role": role,
+        "file": name,
+        "rows": len(outcomes.samples),
+        "scores": {score: outcomes.range_of(score) for score in outcomes.scores},
+        "key": list(task.keys) if isinstance(task, Recorded) else [],
+        "clustered": bool(task.cluster or task.pair or (isinstance(task, Recorded) and task.keys)),
+        "scored_columns": list(task.scored_columns),
+        "judged": sorted(outcomes.labelled),
+    }
+
+
+def _frame(task: Task, outcomes: Outcomes) -> pl.DataFrame:
+    samples = outcomes.samples
+    ids = [f"{task.name}:{number}" for number in range(len(samples))]
+    keys = {"cluster": samples.cluster, "pair": samples.pair}
+    texts = zip(TEXTS, (outcomes.prompts, outcomes.responses, outcomes.targets), strict=True)
+    numbers = zip(NUMBERS, (outcomes.scores, outcomes.noise, outcomes.tokens), strict=True)
+    own = [
+        pl.Series("sample", ids),
+        *(pl.Series(name, [str(key) for key in held]) for name, held in keys.items() if held is not None),
+        *([] if samples.weight is None else [pl.Series("weight", samples.weight)]),
+        pl.Series("status", outcomes.status.tolist(), dtype=pl.String),
+        *(pl.Series(f"{kind}_{name}", held, dtype=pl.Float64) for kind, by in numbers for name, held in by.items()),
+        *(pl.Series(name, list(held), dtype=pl.String) for name, held in texts if len(held)),
+    ]
+    return samples.frame.with_columns(column.alias(OWN + column.name) for column in own)
+
+
+class Kept:
+    """The samples of a run as they were kept, to be measured again."""
+
+    def __init__(self, run: Path, files: Iterable[Mapping[str, Any]]) -> None:
+        self.run = run
+        self.files = {(each["task"], each["role"]): each for each in files if (run / str(each["file"])).is_file()}
+        self._outcomes: dict[tuple[str, Role], Outcomes] = {}
+
+    @cached_property
+    def tasks(self) -> dict[str, Task]:
+        """The tasks by their names, as far as a metric needs to know them."""
+        return {task: self._task(task, each["key"]) for (task, role), each in self.files.items() if role == "model"}
+
+    @cached_property
+    def joined(self) -> dict[str, Task]:
+        """The same tasks, with a key by which their samples are found in another run."""
+        return {task: self._task(task, KEY) for task in self.tasks}
+
+    def _task(self, name: str, key: str | Sequence[str]) -> Task:
+        scores = self.files[name, "model"]["scores"]
+        return Recorded([{"kept": name}], name=name, score={score: score for score in scores}, key=key)
+
+    def look(self, task: Task, role: Role) -> Outcomes:
+        """A task's outcomes with one checkpoint. Raises `FairprobeError` where they were not kept."""
+        key: tuple[str, Role] = (task.name, role)
+        if key not in self._outcomes:
+            if key not in self.files:
+                msg = f"the samples of {task.name} with the {role} are not kept in {self.run}"
+                raise FairprobeError(msg)
+            self._outcomes[key] = _outcomes(self.run, self.files[key])
+        return self._outcomes[key]
+
+
+def _outcomes(run: Path, known: Mapping[str, Any]) -> Outcomes:
+    held = pl.read_parquet(run / known["file"])
+    own = {name.removeprefix(OWN): held[name] for name in held.columns if name.startswith(OWN)}
+    frame = held.select(name for name in held.columns if not name.startswith(OWN))
+    frame = frame.with_columns(_keys(frame, known).alias(KEY))
+
+    def numbers(kind: str) -> dict[str, np.ndarray]:
+        return {
+            name.removeprefix(f"{kind}_"): column.to_numpy()
+            for name, column in own.items()
+            if name.startswith(f"{kind}_")
+        }
+
+    texts: dict[str, Sequence[str | None]] = {name: own[name].to_list() if name in own else () for name in TEXTS}
+    pair = own["pair"].to_numpy() if "pair" in own else None
+    # a row's number is no key of another run's
+    cluster = own["cluster"] if known["clustered"] else frame[KEY]
+    weight = own["weight"].to_numpy() if "weight" in own else None
+    samples = Samples(frame, np.array(cluster.to_list(), dtype=object), pair, weight)
+    return Outcomes(
+        samples, numbers("score"), own["status"].to_numpy(), texts["response"], texts["prompt"], texts["target"],
+        ranges={name: (_end(low, -np.inf), _end(high, np.inf)) for name, (low, high) in known["scores"].items()},
+        noise=numbers("noise"), tokens=numbers("tokens"),
+    )  # fmt: skip
+
+
+def _end(value: float | None, unbounded: float) -> float:
+    """An end of a range; JSON has no infinity."""
+    return unbounded if value is None else float(value)
+
+
+def _keys(frame: pl.DataFrame, known: Mapping[str, Any]) -> pl.Series:
+    """A key of each sample: the columns that the task names, else all that its row holds beside its answer."""
+    rows = frame.select(known["key"] or [name for name in frame.columns if name not in known["scored_columns"]])
+    hashes = rows.hash_rows() if rows.width else pl.repeat(0, frame.height, eager=True)
+    # equal rows are counted
+    return (
+        pl.DataFrame({"row": hashes}).select(pl.format("{}/{}", "row", pl.int_range(pl.len()).over("row"))).to_series()
+    )
