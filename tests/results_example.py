@@ -464,6 +464,7 @@ def _persona() -> list[dict[str, Any]]:
                     "samples": 600,
                     "clusters": 300,
                     "statuses": {"ok": 600},
+                    "left_out": 0,
                 }
             ],
             p_value_pass=1e-12,

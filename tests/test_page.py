@@ -8,62 +8,18 @@ import hashlib
 import itertools
 import json
 import re
-from html.parser import HTMLParser
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairprobe.report.anchors import anchor, anchors
+from fairprobe.report.anchors import Places, anchor
 from fairprobe.report.differences import differences
 from fairprobe.report.figures import Scale, number, p_value, places, tint
 from fairprobe.report.page import measure, policy, render
+from html_reader import Reader
 from results_example import HOSTILE, results
-
-VOID = {"meta", "link", "br", "wbr", "img", "input", "hr"}
-
-
-class Reader(HTMLParser):
-    """Reads a page strictly: every tag is closed in its turn."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.words: list[str] = []
-        self.style = ""
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        assert len({name for name, _ in attrs}) == len(attrs), f"an attribute twice in {tag}"
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open, f"</{tag}> closes nothing"
-        assert self.open.pop() == tag
-        if tag in {"td", "th", "dt", "dd", "li", "p", "caption", "title", "summary"}:
-            self.words.append(" ")
-
-    def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] == "style":
-            self.style += data
-        else:
-            self.words.append(data)
-
-    @property
-    def text(self) -> str:
-        return re.sub(r"\s+", " ", "".join(self.words))
-
-    def values(self, attribute: str) -> list[str]:
-        return [attrs[attribute] or "" for _, attrs in self.tags if attribute in attrs]
 
 
 @pytest.fixture(scope="module")
@@ -401,7 +357,7 @@ def test_the_groups_of_several_columns_that_decide_are_named() -> None:
 def test_tests_of_one_name_get_fragments_of_their_own() -> None:
     tests = ["a.py::test_gap", "b.py::test_gap", "a.py::C::test_l[x::y/z]", "a.py::groups", "a.py::test_é[日本]"]
     assert anchor(tests[0]) == "test_gap"
-    assert anchors(tests) == ["test_gap", "test_gap-2", "test_l-x-y-z", "groups-2", "test_é-日本"]
+    assert [*map(Places().take, tests)] == ["test_gap", "test_gap-2", "test_l-x-y-z", "groups-2", "test_é-日本"]
 
 
 def test_values_that_differ_never_look_the_same() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
 from itertools import chain, count
 
 SECTIONS = {
@@ -27,15 +26,20 @@ def anchor(test: str) -> str:
     return re.sub(r"[^\w-]+", "-", path.split("::")[-1] + bracket + case).strip("-") or "expectation"
 
 
-def anchors(tests: Iterable[str], taken: Collection[str] = ()) -> list[str]:
-    """The place of each test, in their order, numbered where one is taken.
+class Places:
+    """The places of one page, each taken once."""
 
-    >>> anchors(["a.py::test_gap", "a.py::test_langs[swh]", "b.py::test_gap"])
-    ['test_gap', 'test_langs-swh', 'test_gap-2']
-    """
-    gone, found = {*SECTIONS, "top", *taken}, list[str]()
-    for name in map(anchor, tests):
-        free = chain([name], (f"{name}-{n}" for n in count(2)))
-        gone.add(place := next(each for each in free if each not in gone))
-        found.append(place)
-    return found
+    def __init__(self) -> None:
+        self._taken = {*SECTIONS, "top"}
+
+    def take(self, name: str) -> str:
+        """The place of a test, or of anything else by its name; numbered where it is taken.
+
+        >>> places = Places()
+        >>> [places.take(test) for test in ("a.py::test_gap", "a.py::test_langs[swh]", "b.py::test_gap")]
+        ['test_gap', 'test_langs-swh', 'test_gap-2']
+        """
+        first = anchor(name)
+        free = chain([first], (f"{first}-{n}" for n in count(2)))
+        self._taken.add(place := next(each for each in free if each not in self._taken))
+        return place

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from difflib import SequenceMatcher
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from fairprobe.report.anchors import anchors
+from markupsafe import escape
+
 from fairprobe.report.figures import number
-from fairprobe.report.printable import cut
+from fairprobe.report.printable import SHOWN_CHARACTERS, cut
+
+Record = Mapping[str, Any]
+LEAST_CHARACTERS = 300
 
 
 class Piece(NamedTuple):
@@ -23,46 +27,67 @@ class Piece(NamedTuple):
 class Sample(NamedTuple):
     """One sample, its place on the page, how it was judged, and its prompt with what differs from the pair's other."""
 
-    raw: Mapping[str, Any]
+    raw: Record
     place: str
     word: str
     tone: str
     prompt: list[Piece]
+    response: str | None
+    target: str | None
 
 
-def pairs(failures: Sequence[Mapping[str, Any]], place: str, most: int) -> list[list[Sample]]:
+def pairs(failures: Sequence[Record], most: int, place: Callable[[str], str]) -> list[list[Sample]]:
     """The samples that ask several groups the same together, in their order; a sample without a pair alone.
 
-    The first are always there, further ones while all their texts have at most so many characters.
+    They take about so many bytes: texts are cut so that the first pair has room, and further ones while there is some.
     """
-    places = anchors(f"{place}.{failure.get('sample') or n}" for n, failure in enumerate(failures))
-    keyed = [
-        (failure.get("pair") or (n,), (at, failure))
-        for n, (at, failure) in enumerate(zip(places, failures, strict=True))
-    ]
-    found, length = list[list[Sample]](), 0
-    for _, run in groupby(keyed, lambda each: each[0]):
-        block = dict(each for _, each in run)
-        length += sum(
-            len(cut(str(raw.get(text) or ""))) for raw in block.values() for text in ("prompt", "response", "target")
-        )
-        if found and length > most:
+    keyed = [(failure.get("pair") or (n,), failure) for n, failure in enumerate(failures)]
+    blocks = [[failure for _, failure in run] for _, run in groupby(keyed, lambda each: each[0])]
+    longest = _longest(blocks[0], most) if blocks else 0
+    found, left = list[list[Sample]](), most
+    for block in blocks:
+        left -= sum(min(_size(text), longest) for raw in block for text in _texts(raw))
+        if found and left < 0:
             break
-        found.append(_pair(block))
+        found.append(_pair(block, longest, place))
     return found
 
 
-def _pair(block: Mapping[str, Mapping[str, Any]]) -> list[Sample]:
+def _longest(block: Sequence[Record], most: int) -> int:
+    """How many characters of each text so many bytes have room for."""
+    texts = [text for raw in block for text in _texts(raw)]
+    each = sum(map(_size, texts)) / max(sum(map(len, texts)), 1)
+    return min(SHOWN_CHARACTERS, max(LEAST_CHARACTERS, int(most / max(2 * len(block) * each, 1))))
+
+
+def _texts(raw: Record) -> list[str]:
+    return [str(raw.get(name) or "") for name in ("prompt", "response", "target")]
+
+
+def _size(text: str) -> int:
+    """The bytes that a text takes on the page."""
+    return len(str(escape(text)).encode("utf-8", "replace"))
+
+
+def _pair(block: Sequence[Record], longest: int, place: Callable[[str], str]) -> list[Sample]:
     """Every sample against the first one answered right, and that one against the first of the others."""
-    right = next((raw for raw in block.values() if _judged(raw)[0] == "right"), next(iter(block.values())))
-    other = next((raw for raw in block.values() if raw is not right), right)
+    right = next((raw for raw in block if _judged(raw)[0] == "right"), block[0])
+    other = next((raw for raw in block if raw is not right), right)
+
+    def text(raw: Record, name: str) -> str | None:
+        return None if raw.get(name) is None else cut(str(raw[name]), longest, longest // 3)
+
     return [
-        Sample(raw, place, *_judged(raw), differences(_prompt(raw), _prompt(other if raw is right else right)))
-        for place, raw in block.items()
+        Sample(
+            raw, place(str(raw.get("sample") or "")), *_judged(raw),
+            differences(*((text(each, "prompt") or "").strip() for each in (raw, other if raw is right else right))),
+            text(raw, "response"), text(raw, "target"),
+        )
+        for raw in block
     ]  # fmt: skip
 
 
-def _judged(raw: Mapping[str, Any]) -> tuple[str, str]:
+def _judged(raw: Record) -> tuple[str, str]:
     score = raw.get("score")
     if score is None:
         return "not scored", "error"
@@ -71,10 +96,6 @@ def _judged(raw: Mapping[str, Any]) -> tuple[str, str]:
     if not raw["missed"]:
         return "right", "pass"
     return ("missed", "fail") if score in {0, 1} else (f"scored {number(score)}", "inconclusive")
-
-
-def _prompt(raw: Mapping[str, Any]) -> str:
-    return cut((raw.get("prompt") or "").strip())
 
 
 # scripts without spaces are compared by character, all others by word, so that no cluster of marks is cut

@@ -7,24 +7,26 @@ highest samples, and pairs that lie far apart. Of ranks, counts and unbounded sc
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from fairprobe.expressions import Expectation, measures
-from fairprobe.metrics import READS, Look, Values, measured, numbers
+from fairprobe.metrics import READS, Look, Values, labelled, measured, numbers
 from fairprobe.report.printable import cut
 
 MOST = 20
 """How many pairs, or single samples, are shown."""
+MOST_OF_A_PAIR = 6
+"""How many of a pair's samples stand side by side."""
 
 
-def failures(expectation: Expectation, look: Look) -> dict[str, Any]:
+def failures(expectation: Expectation, look: Look, decide: Collection[str] = ()) -> dict[str, Any]:
     """The samples of an expectation's first task to look at first, and how many of how many were missed.
 
     Nothing is missed (None) where scores are graded. Samples of one pair stand together, so that they can be read
-    side by side.
+    side by side; of a large pair those of the groups that `decide` come first.
     Their ids count from 0 over the samples that were asked; after a `limit` these are not the rows of the file.
     """
     values = measured(expectation.question.metric, look)[0]
@@ -39,7 +41,9 @@ def failures(expectation: Expectation, look: Look) -> dict[str, Any]:
     columns = expectation.question.columns
     paired = part.outcomes.samples.pair is not None
     if missed is not None:
-        chosen = _pairs(values, missed, columns) if paired else _in_turn(values, np.flatnonzero(missed), columns)
+        chosen = (
+            _pairs(values, missed, columns, decide) if paired else _in_turn(values, np.flatnonzero(missed), columns)
+        )
     elif judges and np.isfinite(ends).all():
         worst = np.argsort(-score if low_is_good else score, kind="stable")
         apart = _apart(values, scored, score) if paired and columns else []
@@ -83,7 +87,7 @@ def _apart(values: Values, scored: np.ndarray, score: np.ndarray) -> list[int]:
     return [index for each in split[:MOST] for index in each]
 
 
-def _pairs(values: Values, missed: np.ndarray, columns: tuple[str, ...]) -> list[int]:
+def _pairs(values: Values, missed: np.ndarray, columns: tuple[str, ...], decide: Collection[str]) -> list[int]:
     """The members of pairs that were missed in part; of those, the ones most split between groups first."""
     pair = values.parts[0].outcomes.samples.pair
     assert pair is not None
@@ -94,12 +98,21 @@ def _pairs(values: Values, missed: np.ndarray, columns: tuple[str, ...]) -> list
         (together for together in members.values() if missed[together].any()),
         key=lambda together: (bool(missed[together].all()), str(pair[together[0]])),
     )
-    groups = [str(row) for row in values.frame.select(columns).iter_rows()] if columns else []
-    return [
-        index
-        for together in split[:MOST]
-        for index in (sorted(together, key=lambda at: groups[at]) if groups else together)
-    ]
+    groups = [labelled(row) for row in values.frame.select(columns).iter_rows()] if columns else []
+    return [index for together in split[:MOST] for index in _to_read(together, missed, groups, decide)]
+
+
+def _to_read(
+    together: Sequence[int], missed: np.ndarray, groups: Sequence[str], decide: Collection[str]
+) -> Sequence[int]:
+    """A pair's members by their groups; of a large one as many as stand side by side, right and missed ones."""
+    if not groups:
+        return together[:MOST_OF_A_PAIR]
+    chosen = sorted(together, key=lambda at: groups[at] not in decide)[:MOST_OF_A_PAIR]
+    right = next((at for at in together if not missed[at]), None)
+    if right is not None and missed[chosen].all():
+        chosen[-1] = right
+    return sorted(chosen, key=lambda at: groups[at])
 
 
 def _sample(values: Values, index: int, columns: tuple[str, ...], score: np.ndarray) -> Mapping[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from fairprobe.report.anchors import anchors
+from fairprobe.report.anchors import Places
 from fairprobe.report.expectation import BY_URGENCY, Expectation
 from fairprobe.report.printable import short
 
@@ -40,11 +40,10 @@ def divisions(shown: Iterable[Expectation]) -> dict[str, Division]:
     }
 
 
-def filters(shown: Sequence[Expectation], divided: dict[str, Division]) -> list[Filter]:
+def filters(shown: Sequence[Expectation], divided: dict[str, Division], places: Places) -> list[Filter]:
     """Every filter of the page: by outcome, by task, and by group."""
     made = [*_outcomes(shown), *_tasks(shown), *_groups(divided)]
-    places = anchors((f"only-{each.place[:LONGEST_PLACE]}" for each in made), taken={each.anchor for each in shown})
-    return [each._replace(place=place) for each, place in zip(made, places, strict=True)]
+    return [each._replace(place=places.take(f"only-{each.place[:LONGEST_PLACE]}")) for each in made]
 
 
 def style(found: Iterable[Filter]) -> str:

@@ -16,7 +16,7 @@ import jinja2
 from markupsafe import Markup, escape
 
 from fairprobe.report import filters
-from fairprobe.report.anchors import SECTIONS, anchors
+from fairprobe.report.anchors import SECTIONS, Places
 from fairprobe.report.differences import Sample, pairs
 from fairprobe.report.expectation import (
     BY_URGENCY,
@@ -30,7 +30,7 @@ from fairprobe.report.expectation import (
     statuses,
 )
 from fairprobe.report.figures import counted, exact, number, places
-from fairprobe.report.printable import cut, printable, short
+from fairprobe.report.printable import LONGEST_NAME, printable, short
 
 OUTCOMES = {
     "fail": ("fails", "fail"),
@@ -41,11 +41,11 @@ OUTCOMES = {
 }
 
 
-MOST_ROWS = 1600
+MOST_ROWS = 1200
 """Rows of all forest plots together; a page of many groups and expectations shows those furthest behind."""
 LEAST_ROWS = 12
-SAMPLE_CHARACTERS = 300_000
-"""Characters of all samples together; every sample lies beside the page."""
+SAMPLE_BYTES = 300_000
+"""Of all samples together; every sample lies beside the page."""
 
 
 def render(results: Record) -> str:
@@ -65,7 +65,8 @@ def policy(style: str) -> str:
 def _view(raw: Record) -> dict[str, Any]:
     """All that the templates show."""
     tested = [str(verdict.get("test", "")) for verdict in raw["verdicts"]]
-    tests = anchors(tested)
+    places = Places()
+    tests = [places.take(test) for test in tested]
     found = [expectation(place, known(verdict)) for place, verdict in zip(tests, raw["verdicts"], strict=True)]
     shown = sorted(found, key=lambda each: BY_URGENCY.index(each.outcome))
     blocked = any(blocks(each.raw) for each in shown)
@@ -73,7 +74,7 @@ def _view(raw: Record) -> dict[str, Any]:
     held = {(each.anchor, guard["name"]): None for each, guard in guards if guard["outcome"] == "pass"}
     model = next((str(each.get("name")) for each in raw["checkpoints"] if each.get("role") == "model"), "")
     divided = filters.divisions(shown)
-    found_filters = filters.filters(shown, divided)
+    found_filters = filters.filters(shown, divided, places)
     tally = ", ".join(f"{n} {outcome}" for outcome, n in Counter(each.outcome for each in shown).items())
     return {
         "raw": raw,
@@ -91,7 +92,7 @@ def _view(raw: Record) -> dict[str, Any]:
         "most_rows": max(LEAST_ROWS, MOST_ROWS // max(sum(bool(each.forest) for each in shown), 1)),
         "previous": raw["previous"] and _previous(raw["previous"], dict(zip(tested, tests, strict=True))),
         "heats": _heats(shown),
-        "missed": _missed(shown),
+        "missed": _missed(shown, places),
         "guards": [(each, guard) for each, guard in guards if guard["outcome"] != "pass"],
         "held": Counter(name for _, name in held),
         **_engine(raw["engine"]),
@@ -176,15 +177,18 @@ def _heats(shown: Iterable[Expectation]) -> list[tuple[str, str, list[str], dict
     ]
 
 
-def _missed(shown: Sequence[Expectation]) -> list[tuple[Expectation, Expectation | None, list[list[Sample]]]]:
+def _missed(
+    shown: Sequence[Expectation], places: Places
+) -> list[tuple[Expectation, Expectation | None, list[list[Sample]]]]:
     """Each expectation that has missed samples: those, or the one before it that has the very same."""
     told: list[tuple[Expectation, Expectation | None, list[list[Sample]]]] = []
-    share = SAMPLE_CHARACTERS // max(sum(bool(each.raw["failures"]) for each in shown), 1)
+    share = SAMPLE_BYTES // max(sum(bool(each.raw["failures"]) for each in shown), 1)
     for each in shown:
         same = next((e for e, first, _ in told if not first and e.raw["failures"] == each.raw["failures"]), None)
         if each.raw["failures"]:
             failures = [known(failure) for failure in each.raw["failures"]]
-            told.append((each, same, [] if same else pairs(failures, each.anchor, share)))
+            place = functools.partial(_sample_place, places, each.anchor)
+            told.append((each, same, [] if same else pairs(failures, share, place)))
     return told
 
 
@@ -211,6 +215,10 @@ def _not_tested(shown: Iterable[Expectation], raw: Record) -> list[tuple[str, Ex
         ]
         told += [(line, each) for holds, line in lines if holds]
     return told
+
+
+def _sample_place(places: Places, at: str, sample: str) -> str:
+    return places.take(f"{at}.{sample[:LONGEST_NAME]}")
 
 
 class Move(NamedTuple):
@@ -278,6 +286,6 @@ def _templates() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for helper in (counted, cut, exact, fact, label, measure, number, short, statuses, when):
+    for helper in (counted, exact, fact, label, measure, number, short, statuses, when):
         environment.filters[helper.__name__] = helper
     return environment

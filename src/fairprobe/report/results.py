@@ -33,7 +33,7 @@ Entry = dict[str, Any]
 def entry(test: str, verdict: Verdict, look: Look, names: Mapping[str, str | None]) -> Entry:
     """One verdict as plain data; `names` are the checkpoints that played model and baseline."""
     decision = verdict.decision
-    missed = failures(verdict.expectation, look)
+    missed = failures(verdict.expectation, look, verdict.between or ())
     return _entry({
         **_head(test, verdict.expectation, verdict.claim, names),
         "outcome": verdict.outcome,
