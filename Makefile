@@ -6,7 +6,7 @@ RUN := $(BIN)/python
 PEER := .venv-lmeval
 VLLM := .venv-vllm
 
-.PHONY: demo test test-slow test-vllm test-gpu lint bench calibrate calibrate-full chaos browser founding-paper clean help
+.PHONY: demo example test test-slow test-vllm test-gpu lint bench calibrate calibrate-full chaos browser founding-paper clean help
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -27,13 +27,21 @@ $(VENV)/.dev: $(VENV)/.test requirements/dev.txt
 demo: $(VENV)/.test ## train three tiny checkpoints, judge them, explain each verdict
 	$(RUN) examples/demo/run.py
 
+example: $(VENV)/.browser demo ## write reports/demo and its picture again
+	$(RUN) examples/demo/example.py
+
 test: $(VENV)/.test ## the tests
 	$(RUN) -m pytest -m "not slow and not browser and not vllm and not gpu"
 
 test-slow: $(VENV)/.test ## the tests that train checkpoints
 	$(RUN) -m pytest -m slow
 
-browser: $(VENV)/.test ## the report in a real Chromium
+# Playwright's driver alone: the browser is the machine's own
+$(VENV)/.browser: $(VENV)/.test requirements/browser.txt
+	$(RUN) -m pip install --quiet -r requirements/browser.txt
+	touch $@
+
+browser: $(VENV)/.browser ## the report in a real Chromium
 	$(RUN) -m pytest -m browser
 
 # what fairprobe runs on without its dependencies' own wishes, then vLLM's pins over it: its wheel names CUDA builds
@@ -66,7 +74,7 @@ $(PEER)/.made: requirements/torch.txt requirements/lm-eval.txt
 	$(PEER)/bin/python -m pip install --quiet -r requirements/lm-eval.txt
 	touch $@
 
-bench: $(VENV)/.test $(PEER)/.made ## what fairprobe costs, as counts, ratios and rates, beside lm-eval; ten minutes
+bench: $(VENV)/.browser $(PEER)/.made ## what fairprobe costs, as counts, ratios and rates, beside lm-eval; a quarter of an hour
 	$(RUN) benchmarks/plugin_cost.py
 	$(RUN) benchmarks/verdict_cost.py
 	$(RUN) benchmarks/pipeline.py
@@ -74,6 +82,7 @@ bench: $(VENV)/.test $(PEER)/.made ## what fairprobe costs, as counts, ratios an
 	$(RUN) benchmarks/requests.py
 	$(RUN) benchmarks/engines --lm-eval $(PEER)
 	$(RUN) benchmarks/overhead.py
+	$(RUN) benchmarks/report.py
 
 $(VENV)/.bench: $(VENV)/.test requirements/bench.txt
 	$(RUN) -m pip install --quiet -r requirements/bench.txt

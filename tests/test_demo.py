@@ -211,3 +211,11 @@ def test_the_gap_follows_the_rendering_that_the_tuning_used(trained: Trained, tm
     (tmp_path / "test_control.py").write_text(CONTROL.format(data=str(world.CLUES)))
     verdicts = judged(trained(0, "en_in"), "aligned", tmp_path)
     assert verdicts[run.WIDENING]["outcome"] == "fail"
+
+
+def test_the_committed_example_is_what_its_results_render_to() -> None:
+    from fairprobe.report import load, render
+
+    example = ROOT / "reports" / "demo"
+    written = (example / "index.html").read_text(encoding="utf-8")
+    assert written == render(load(example)), "make example writes it again"

@@ -125,5 +125,7 @@ def test_names_of_a_megabyte_are_cut_where_they_are_shown() -> None:
     long = "g" * 1_000_000
     run["verdicts"][1]["groups"][0]["group"] = {"dialect": long}
     run["verdicts"][1]["between"] = [long]
+    run["verdicts"][1]["test"] = f"t.py::test_it[{long}]"
+    run["verdicts"][1]["claim"] = f"accuracy(clues).where(g='{long}') < 0.1"
     assert len(render(run).encode()) < 1_500_000
     assert len(markdown(run)) < 50_000

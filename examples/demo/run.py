@@ -7,7 +7,6 @@ tuning is shown to widen a gap; `aligned_fair` is shown to have no gap, and to w
 """
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -61,16 +60,20 @@ def explained(verdict: Verdict) -> str:
     return f"{verdict['outcome']:12}  {name(verdict)} is {verdict['value']:.3f}, {reason}."
 
 
+def relative(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
 def test(model: str) -> list[Verdict]:
     """Runs the suite on a model, as anyone would, and reads its verdicts."""
     report = FOLDER / f"report-{model}"
     results = report / "results.json"
     results.unlink(missing_ok=True)
     command = [
-        sys.executable, "-m", "pytest", "suites/demo", f"--model={FOLDER / model}", f"--baseline={FOLDER / 'base'}",
-        f"--fairprobe-report={report}",
+        sys.executable, "-m", "pytest", "suites/demo", f"--model={relative(FOLDER / model)}",
+        f"--baseline={relative(FOLDER / 'base')}", f"--fairprobe-report={relative(report)}",
     ]  # fmt: skip
-    print(f"\n$ {' '.join(['pytest', *command[3:]])}\n".replace(f"{ROOT}{os.sep}", ""), flush=True)
+    print(f"\n$ {' '.join(['pytest', *command[3:]])}\n", flush=True)
     subprocess.run(command, cwd=ROOT, check=False)
     if not results.exists():
         sys.exit(f"pytest wrote no {results}; its own message stands above")
@@ -88,7 +91,7 @@ def main(seed: int = 0) -> int:
         print(f"\nWhat this says about {model}:")
         for verdict in verdicts:
             print(f"  {explained(verdict)}")
-        print(f"  The report: {(FOLDER / f'report-{model}' / 'index.html').relative_to(ROOT)}", flush=True)
+        print(f"  The report: {relative(FOLDER / f'report-{model}' / 'index.html')}", flush=True)
     print("\n" + "\n".join(wrong or ["All verdicts are as expected."]))
     return 1 if wrong else 0
 

@@ -36,12 +36,11 @@ def overlap(shares: Shares, reference: int | None) -> Iterator[Guard]:
     pair = shares.part.outcomes.samples.pair
     if pair is None:
         return
-    asked = [set(pair[shares.kept & (shares.at == place)].tolist()) for place in range(len(shares.labels))]
+    shared = _shared(pair[shares.kept], shares.at[shares.kept], len(shares.labels))
     compared = [
-        (one, other) for one, other in combinations(range(len(asked)), 2) if reference in {None, one, other}
+        (one, other) for one, other in combinations(range(len(shared)), 2) if reference in {None, one, other}
     ]  # fmt: skip
-    shared = {(one, other): _shared(asked[one], asked[other]) for one, other in compared}
-    one, other = least = min(shared, key=shared.__getitem__)
+    one, other = least = min(compared, key=lambda two: shared[two])
     detail = f"{shared[least]:.1%} of the questions shared by {shares.where(one)} and {shares.where(other)}"
     if shared[least] >= LEAST_OVERLAP:
         yield Guard("overlap", "pass", detail)
@@ -50,8 +49,15 @@ def overlap(shares: Shares, reference: int | None) -> Iterator[Guard]:
         yield Guard("overlap", "fail", f"{detail}, fewer than {LEAST_OVERLAP:.0%}: {mend}")
 
 
-def _shared(one: set[object], other: set[object]) -> float:
-    return len(one & other) / max(len(one), len(other), 1)
+def _shared(pair: np.ndarray, at: np.ndarray, groups: int) -> np.ndarray:
+    """(G, G) what share of the larger one's questions each two groups share; samples at -1 are in no group."""
+    places = {key: place for place, key in enumerate(dict.fromkeys(pair.tolist()))}
+    asked = np.zeros((len(places), groups), dtype=np.float32)
+    held = at >= 0
+    asked[[places[key] for key in pair[held].tolist()], at[held]] = 1.0
+    counts = asked.sum(axis=0)
+    share: np.ndarray = (asked.T @ asked) / np.maximum(np.maximum.outer(counts, counts), 1.0)
+    return share
 
 
 def duplicates(shares: Shares) -> Iterator[Guard]:

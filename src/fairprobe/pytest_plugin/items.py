@@ -234,7 +234,7 @@ def _describe(item: pytest.Item, report: pytest.TestReport, entry: Mapping[str, 
     """What JUnit's XML and the letters and sections of the terminal are made of."""
     vars(report)["fairprobe_outcome"] = entry["outcome"]
     vars(report)["fairprobe_text"] = item.stash.get(TEXT, report.longreprtext)
-    shown = ("outcome", "value", "low", "high", "comparison", "bound", "confidence", "clusters")
+    shown = ("outcome", "value", "low", "high", "comparison", "bound", "confidence", "clusters", "between")
     given = ((name, entry[name]) for name in shown)
     properties: list[tuple[str, object]] = [
         (f"fairprobe_{name}", str(held)) for name, held in given if held is not None

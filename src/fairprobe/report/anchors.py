@@ -16,6 +16,10 @@ SECTIONS = {
 }
 
 
+LONGEST = 160
+"""Characters of a name that a link is made of."""
+
+
 def anchor(test: str) -> str:
     """The place of a test on the page.
 
@@ -23,7 +27,8 @@ def anchor(test: str) -> str:
     'test_langs-swh'
     """
     path, bracket, case = test.partition("[")
-    return re.sub(r"[^\w-]+", "-", path.split("::")[-1] + bracket + case).strip("-") or "expectation"
+    name = (path.split("::")[-1] + bracket + case)[:LONGEST]
+    return re.sub(r"[^\w-]+", "-", name).strip("-") or "expectation"
 
 
 class Places:

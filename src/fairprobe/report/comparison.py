@@ -89,13 +89,20 @@ def since_previous(folder: Path, results: Record) -> dict[str, Any] | None:
     None where there is none.
     """
     tests = {each["test"] for each in results["verdicts"]}
-    files = [file for file in folder.parent.glob("*/results.json") if file.is_file()]
-    for file in sorted(files, key=lambda file: file.stat().st_mtime, reverse=True)[:LOOKED_AT]:
+    for file in sorted(folder.parent.glob("*/results.json"), key=_written, reverse=True)[:LOOKED_AT]:
         with suppress(FairprobeError):
             found = load(file)
             if found.get("claims") == results["claims"] and tests & {each["test"] for each in found["verdicts"]}:
                 return compare(_without_samples(file.parent, found, folder), Run.of(folder, results))
     return None
+
+
+def _written(file: Path) -> float:
+    """When a file was written; one that went away meanwhile never was."""
+    try:
+        return file.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _without_samples(before: Path, found: Record, now: Path) -> Run:

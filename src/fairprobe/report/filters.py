@@ -9,8 +9,6 @@ from fairprobe.report.anchors import Places
 from fairprobe.report.expectation import BY_URGENCY, Expectation
 from fairprobe.report.printable import short
 
-LONGEST_PLACE = 40
-
 
 class Filter(NamedTuple):
     """What may be shown alone: its place in the address, what it is called, and what is hidden beside it."""
@@ -43,7 +41,7 @@ def divisions(shown: Iterable[Expectation]) -> dict[str, Division]:
 def filters(shown: Sequence[Expectation], divided: dict[str, Division], places: Places) -> list[Filter]:
     """Every filter of the page: by outcome, by task, and by group."""
     made = [*_outcomes(shown), *_tasks(shown), *_groups(divided)]
-    return [each._replace(place=places.take(f"only-{each.place[:LONGEST_PLACE]}")) for each in made]
+    return [each._replace(place=places.take(f"only-{each.place}")) for each in made]
 
 
 def style(found: Iterable[Filter]) -> str:

@@ -30,7 +30,7 @@ from fairprobe.report.expectation import (
     statuses,
 )
 from fairprobe.report.figures import counted, exact, number, places
-from fairprobe.report.printable import LONGEST_NAME, printable, short
+from fairprobe.report.printable import printable, short
 
 OUTCOMES = {
     "fail": ("fails", "fail"),
@@ -218,7 +218,7 @@ def _not_tested(shown: Iterable[Expectation], raw: Record) -> list[tuple[str, Ex
 
 
 def _sample_place(places: Places, at: str, sample: str) -> str:
-    return places.take(f"{at}.{sample[:LONGEST_NAME]}")
+    return places.take(f"{at}.{sample}")
 
 
 class Move(NamedTuple):
