@@ -1,5 +1,7 @@
 """What the report of a large run costs: a million recorded answers, 122 groups, 40 expectations.
 
+    python benchmarks/report.py [questions]
+
 The page's size, the CPU seconds that writing it takes, and, where a Chromium and Playwright are there, when it is
 first painted.
 """
@@ -21,7 +23,9 @@ import polars as pl
 from fairprobe.report import load, render, table
 from fairprobe.report import markdown as written_as_markdown
 
-GROUPS, QUESTIONS, SCORES = 122, 8_197, 10
+GROUPS, SCORES = 122, 10
+QUESTIONS = int(sys.argv[1]) if sys.argv[1:] else 8_197
+"""A million answers; the page's size does not depend on it."""
 SUITE = """
 from fairprobe import Recorded, mean
 

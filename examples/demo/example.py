@@ -16,13 +16,14 @@ from playwright.sync_api import sync_playwright
 ROOT = Path(__file__).parents[2]
 REPORTS = ROOT / "reports"
 CHECKPOINTS = ".fairprobe/demo"
+STORE = ".fairprobe/demo/example-store"
 SIZE = {"width": 1280, "height": 1150}
 
 
 def judge(model: str, folder: str) -> None:
     command = [
         sys.executable, "-m", "pytest", "-q", "--tb=no", "suites/demo", f"--model={CHECKPOINTS}/{model}",
-        f"--baseline={CHECKPOINTS}/base", f"--fairprobe-report=reports/{folder}",
+        f"--baseline={CHECKPOINTS}/base", f"--fairprobe-report=reports/{folder}", f"--fairprobe-store={STORE}",
     ]  # fmt: skip
     subprocess.run(command, cwd=ROOT, check=False)
 
@@ -37,8 +38,9 @@ def draw(page: Path, picture: Path) -> None:
 
 
 def main() -> None:
-    for folder in ("demo", "demo-before"):
-        shutil.rmtree(REPORTS / folder, ignore_errors=True)
+    # answers that are kept would leave nothing to say of what they cost
+    for folder in (REPORTS / "demo", REPORTS / "demo-before", ROOT / STORE):
+        shutil.rmtree(folder, ignore_errors=True)
     judge("aligned_fair", "demo-before")
     judge("aligned", "demo")
     draw(REPORTS / "demo" / "index.html", ROOT / "docs" / "report.png")

@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 
-from fairprobe.pytest_plugin import github
-from fairprobe.pytest_plugin.console import console
 from fairprobe.pytest_plugin.record import Record
 
 LETTERS = {"inconclusive": "I", "invalid": "V"}
@@ -53,6 +51,8 @@ def lines(reporter: pytest.TerminalReporter) -> None:
     if record.results is None:
         return
     from fairprobe import report
+    from fairprobe.pytest_plugin import github
+    from fairprobe.pytest_plugin.console import console
 
     reporter.write_sep("=", "fairprobe")
     if record.results["verdicts"] and reporter.config.get_verbosity() >= 0:

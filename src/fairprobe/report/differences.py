@@ -15,6 +15,8 @@ from fairprobe.report.printable import SHOWN_CHARACTERS, cut
 
 Record = Mapping[str, Any]
 LEAST_CHARACTERS = 300
+MARKUP = 500
+"""Bytes that a sample takes beside its texts."""
 
 
 class Piece(NamedTuple):
@@ -46,7 +48,7 @@ def pairs(failures: Sequence[Record], most: int, place: Callable[[str], str]) ->
     longest = _longest(blocks[0], most) if blocks else 0
     found, left = list[list[Sample]](), most
     for block in blocks:
-        left -= sum(min(_size(text), longest) for raw in block for text in _texts(raw))
+        left -= sum(MARKUP + sum(min(_size(text), longest) for text in _texts(raw)) for raw in block)
         if found and left < 0:
             break
         found.append(_pair(block, longest, place))

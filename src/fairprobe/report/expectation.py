@@ -203,10 +203,12 @@ PART_WORDS = {
     "position": "position of the option", "rest": "the rest",
 }  # fmt: skip
 """What a group's distance is made of, in words."""
+MOST_BARS = 6
+"""Groups whose distance is taken apart on the page: those furthest behind."""
 
 
 def _bars(diagnosis: Iterable[Record], decimals: int) -> list[Bar]:
-    found = list(diagnosis)
+    found = sorted(diagnosis, key=lambda each: -float(each["value"]))[:MOST_BARS]
     widest = max((sum(max(part, 0.0) for part in each["parts"].values()) for each in found), default=0.0) or 1.0
     bars = []
     for each in found:

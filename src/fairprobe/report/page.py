@@ -44,7 +44,7 @@ OUTCOMES = {
 MOST_ROWS = 1200
 """Rows of all forest plots together; a page of many groups and expectations shows those furthest behind."""
 LEAST_ROWS = 12
-SAMPLE_BYTES = 300_000
+SAMPLE_BYTES = 320_000
 """Of all samples together; every sample lies beside the page."""
 
 
