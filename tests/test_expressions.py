@@ -105,7 +105,7 @@ def expectations(draw):
     return refined(compared, draw(refinements))
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=200, derandomize=True)
 @given(expectations())
 def test_an_expectation_reads_back_as_itself(expectation):
     again = eval(repr(expectation), dict(NAMES))
@@ -114,7 +114,7 @@ def test_an_expectation_reads_back_as_itself(expectation):
     assert repr(again) == repr(expectation)
 
 
-@settings(max_examples=50, deadline=None, derandomize=True)
+@settings(max_examples=50, derandomize=True)
 @given(expectations())
 def test_an_expectation_survives_pickling(expectation):
     again = pickle.loads(pickle.dumps(expectation))
@@ -122,7 +122,7 @@ def test_an_expectation_survives_pickling(expectation):
     assert hash(again) == hash(expectation)
 
 
-@settings(max_examples=50, deadline=None, derandomize=True)
+@settings(max_examples=50, derandomize=True)
 @given(questions, comparisons, st.floats(0.001, 1.0), refinements)
 def test_refinements_before_and_after_the_comparison_are_equal(question, comparison, bound, steps):
     before = getattr(refined(question, steps), comparison)(bound)

@@ -28,7 +28,7 @@ FRAGMENTS = [
 ]  # fmt: skip
 TEXT = st.lists(st.one_of(st.sampled_from(FRAGMENTS), st.text(max_size=8)), max_size=4).map("".join)
 TEXTS = st.lists(TEXT, min_size=3, max_size=7)
-QUICK = settings(max_examples=40, deadline=None)
+QUICK = settings(max_examples=40)
 
 
 def run_of(texts: list[str]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from fairprobe.statistics import (
 
 QUESTIONS = ("gap", "by", "ratio")
 COMPARISONS = ("<", ">")
-slow_enough = settings(max_examples=40, deadline=None, derandomize=True)
+slow_enough = settings(max_examples=40, derandomize=True)
 
 
 def answers(seed, n=40, size=3, rates=(0.7, 0.5, 0.6, 0.8), per=1, shared=True):

@@ -68,7 +68,7 @@ def test_every_kind_of_answer_comes_back_as_it_was(tmp_path):
     assert Store(tmp_path).read(ORIGIN, [question(1)]) == {}
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40, derandomize=True)
 @given(st.text(st.characters(), max_size=20), st.text(st.characters(), max_size=20), st.floats(allow_nan=False))
 def test_any_text_and_any_number_comes_back(tmp_path_factory, prompt, said, number):
     store = Store(tmp_path_factory.getbasetemp() / "any")

@@ -205,7 +205,7 @@ def test_an_option_that_keeps_the_boundary_is_scored_from_where_another_moved_it
     assert encoded.continuations == (ids(" word"), ids(" <|end|>"))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     content=st.text(st.characters(codec="utf-8", exclude_characters="<"), min_size=1, max_size=20),
     options=st.lists(

@@ -255,7 +255,7 @@ def completed(given, filling):
     }
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60, derandomize=True)
 @given(answers, answers, claims, st.floats(0.05, 0.9))
 def test_missing_answers_are_never_better_than_any_end_they_could_have(us, ng, claim, bound):
     given = {"us": [*us, 1.0], "ng": [*ng, 1.0]}
@@ -269,7 +269,7 @@ def test_missing_answers_are_never_better_than_any_end_they_could_have(us, ng, c
         assert decision.p_value_fail >= whole.p_value_fail
 
 
-@settings(max_examples=30, deadline=None, derandomize=True)
+@settings(max_examples=30, derandomize=True)
 @given(answers, answers, st.floats(-0.5, 0.5))
 def test_what_is_subtracted_is_imputed_the_other_way(one, other, bound):
     def difference(left, right_):
@@ -325,7 +325,7 @@ def test_numbers_without_ends_cannot_be_imputed():
 # -- p-values, limits, and what can pass
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60, derandomize=True)
 @given(st.integers(0, 60), st.integers(0, 60), claims, st.floats(0.01, 0.95), st.sampled_from([0.9, 0.95, 0.99]))
 def test_p_values_and_outcome_agree(us, ng, claim, bound, confidence):
     decision = verdict(
@@ -346,7 +346,7 @@ def test_a_claim_that_no_answers_could_show_is_known_beforehand(size, bound, pos
     assert (judge(claim, look).outcome == "pass") is possible
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40, derandomize=True)
 @given(st.integers(5, 60), st.floats(0.02, 0.6), st.sampled_from(["gap", "by >", "by <", "ratio", "change"]))
 def test_what_can_pass_is_what_the_best_answers_pass(size, bound, kind):
     best = {"us": right(size, size), "ng": right(size, size)}

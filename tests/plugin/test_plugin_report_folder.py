@@ -36,7 +36,11 @@ def test_a_folder_that_goes_away_is_told_and_red(pytester, recorded_suite):
 def test_it_lies_in_the_folder_that_is_named(pytester, recorded_suite):
     recorded_suite(GAP)
     done = pytester.runpytest_inprocess("--model=recorded:any", "--fairprobe-report=mine/today")
-    assert sorted(path.name for path in (pytester.path / "mine/today").iterdir()) == ["index.html", "results.json", "samples"]
+    assert sorted(path.name for path in (pytester.path / "mine/today").iterdir()) == [
+        "index.html",
+        "results.json",
+        "samples",
+    ]
     done.stdout.fnmatch_lines([f"report: {pytester.path}/mine/today/index.html"])
 
 

@@ -11,12 +11,18 @@ from fairprobe.report.printable import short
 
 
 class Filter(NamedTuple):
-    """What may be shown alone: its place in the address, what it is called, and what is hidden beside it."""
+    """What may be shown alone: its place in the address, its kind and name, the mark of what it hides, its rule.
+
+    The lines that say what is shown stand before the sections, so that style reaches these as their siblings; a group
+    has a rule that shows it again after one that hides all groups of its columns, since a page of many groups would
+    else take seconds to be laid out.
+    """
 
     place: str
     kind: str
     name: str
     hides: str
+    rule: str
 
 
 class Division(NamedTuple):
@@ -44,25 +50,30 @@ def filters(shown: Sequence[Expectation], divided: dict[str, Division], places: 
     return [each._replace(place=places.take(f"only-{each.place}")) for each in made]
 
 
-def style(found: Iterable[Filter]) -> str:
+def style(found: Sequence[Filter]) -> str:
     """The style that hides what a filter leaves out while the address names it."""
-    return "\n".join(f"body:has(#{each.place}:target) {each.hides} {{ display: none; }}" for each in found)
+    all_groups = dict.fromkeys(each.hides for each in found if each.hides)
+    rules = [f".only.of-{mark}:target ~ section .{mark} {{ display: none; }}" for mark in all_groups]
+    return "\n".join([*rules, *(f"#{each.place}:target ~ section {each.rule}" for each in found)])
+
+
+HIDE = ":is(.expectation, .missed):not(.{0}) {{ display: none; }}"
 
 
 def _outcomes(shown: Sequence[Expectation]) -> Iterator[Filter]:
     held = [outcome for outcome in BY_URGENCY if any(each.outcome == outcome for each in shown)]
     for outcome in held if len(held) > 1 else ():
-        yield Filter(outcome, "outcome", outcome, f":is(.expectation, .missed, .verdicts li):not(.{outcome})")
+        yield Filter(outcome, "outcome", outcome, "", HIDE.format(outcome))
 
 
 def _tasks(shown: Sequence[Expectation]) -> Iterator[Filter]:
     held = list(dict.fromkeys(task for each in shown for task in each.raw["tasks"]))
     for task in held if len(held) > 1 else ():
-        yield Filter(task, "task", task, f":is(.expectation, .missed, .verdicts li):not(.of-{task})")
+        yield Filter(task, "task", task, "", HIDE.format(f"of-{task}"))
 
 
 def _groups(divided: dict[str, Division]) -> Iterator[Filter]:
     for columns, division in divided.items():
         for group, mark in division.groups.items():
-            own = mark.replace(" ", ".")
-            yield Filter(group, columns, short(group), f".{division.mark}:not(.{own})")
+            rule = f".{mark.replace(' ', '.')} {{ display: revert; }}"
+            yield Filter(group, columns, short(group), division.mark, rule)
