@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 
 import numpy as np
@@ -12,6 +13,7 @@ from answers import clues, right
 from fairprobe import (
     BadExpectation,
     FairprobeError,
+    Ranking,
     Recorded,
     accuracy,
     bits_per_byte,
@@ -32,6 +34,7 @@ from runs import run
 
 EQUAL = {"us": right(80, 100), "ng": right(80, 100)}
 APART = {"us": right(90, 100), "ng": right(70, 100)}
+BY_DIALECT = {"test_by": lambda task: accuracy(task).by("dialect") > 0.3}
 GAP = {"test_gap": lambda task: accuracy(task).gap("dialect") < 0.05}
 
 
@@ -131,13 +134,57 @@ def test_runs_that_share_no_sample_are_compared_as_strangers(tmp_path):
     claim = moved(run(tmp_path / "a", recorded(ROWS), BY), run(tmp_path / "b", recorded(strangers), BY))
     assert claim["clusters"] == 0
     assert claim["difference"] == pytest.approx(1 / 3)
-    assert (claim["lost"], claim["won"]) == (0, 0)
+    assert (claim["lost"], claim["won"]) == (None, None)
 
 
 def test_samples_with_a_key_are_found_by_it(tmp_path):
     told = [{**row, "run": "other words", "score": 1.0} for row in ROWS]
     before, after = (recorded(rows, key="q") for rows in ([{**row, "run": "words"} for row in ROWS], told))
     assert moved(run(tmp_path / "a", before, BY), run(tmp_path / "b", after, BY))["clusters"] == 60
+
+
+def test_whose_recording_a_row_is_tells_no_sample_apart(tmp_path):
+    both = [{**row, "m": m, "score": score} for row in ROWS for m, score in (("one", row["score"]), ("two", 1.0))]
+    runs = []
+    for model in ("one", "two"):
+        task = Recorded(both, name="said", model="m")
+        samples = task.recorded(model)
+        runs.append(run(tmp_path / model, (task, lambda asked, role, held=samples: asked.outcomes(held)), BY))
+    claim = moved(*runs)
+    assert (claim["clusters"], claim["won"]) == (60, 20)
+
+
+def test_categories_are_compared_by_name(tmp_path):
+    frames = [
+        pl.DataFrame(ROWS).with_columns(pl.col("g").cast(pl.Enum(order))).sample(fraction=1.0, shuffle=True, seed=seed)
+        for seed, order in enumerate((["a", "b"], ["b", "a"]))
+    ]
+    claim = moved(*(run(tmp_path / str(n), recorded(frame), BY) for n, frame in enumerate(frames)))
+    assert (claim["clusters"], claim["lost"], claim["won"]) == (60, 0, 0)
+
+
+def test_several_claims_of_one_test_are_each_compared(tmp_path):
+    two = {"test_gap": GAP["test_gap"], "test_floor": lambda task: accuracy(task).by("dialect") > 0.3}
+    runs = [run(tmp_path / name, clues(EQUAL), two) for name in "ab"]
+    for each in runs:
+        for verdict in each.results["verdicts"]:
+            verdict["test"] = "t.py::test_both"
+    runs[0].results["verdicts"].pop()
+    found = compare(*runs)
+    assert [claim["claim"] for claim in found["claims"]] == ["accuracy(clues).gap('dialect') < 0.05"]
+    assert found["claims"][0]["difference"] == 0.0
+    assert found["added"] == ["t.py::test_both"]
+
+
+def test_the_limits_of_a_gap_allow_for_who_is_ahead_by_chance(tmp_path):
+    rng = np.random.default_rng(0)
+    missed = 0
+    for _ in range(150):
+        answers = [{name: (rng.random(60) < 0.7).astype(float).tolist() for name in ("us", "ng")} for _ in range(2)]
+        claim = moved(*(run(tmp_path / "a", clues(given), GAP) for given in answers[:1]),
+                      run(tmp_path / "b", clues(answers[1]), GAP))  # fmt: skip
+        missed += claim["low"] > 0
+    assert missed <= 14, "5 % of 150, and two standard deviations"
 
 
 # -- what is not known
@@ -179,6 +226,20 @@ def test_tests_of_one_run_only_are_listed(tmp_path):
     assert (found["claims"], found["added"], found["removed"]) == ([], ["t.py::test_floor"], ["t.py::test_gap"])
 
 
+def test_an_unbounded_value_that_never_varied_has_no_limits_and_costs_no_report(tmp_path):
+    rows = [{"g": "ab"[n % 2], "score": float(n % 50 - 5)} for n in range(100)]
+    floor = {"test_mean": lambda task: mean(task, "score").by("g") > 0.2}
+    claim = moved(*(run(tmp_path / name, recorded(rows), floor) for name in "ab"))
+    assert (claim["difference"], claim["low"], claim["high"]) == (0.0, None, None)
+    assert claim["why"].startswith("nothing is known of how far an unbounded value varies")
+
+
+def test_runs_without_a_group_in_common_are_not_compared(tmp_path):
+    others = [{**row, "g": row["g"].upper(), "q": f"other {row['q']}"} for row in ROWS]
+    claim = moved(run(tmp_path / "a", recorded(ROWS), BY), run(tmp_path / "b", recorded(others), BY))
+    assert claim["why"] == "the runs have no group in common"
+
+
 # -- samples that are kept
 
 
@@ -193,6 +254,49 @@ def test_every_sample_lies_in_parquet_with_its_own_columns(tmp_path):
         "response": "an answer", "target": "otter",
     }  # fmt: skip
     assert np.isnan(held["fairprobe_score_exact_match"][3])
+
+
+def test_what_parquet_has_no_place_for_is_kept_as_text(tmp_path):
+    rows = [{"g": "ab"[n % 2], "cfg": {}, "score": 1.0} for n in range(4)]
+    run(tmp_path / "a", recorded(rows), {})
+    assert pl.read_parquet(tmp_path / "a/samples/said.parquet")["cfg"].to_list() == ["{}"] * 4
+
+
+def test_half_a_pair_in_an_answer_costs_no_samples(tmp_path):
+    task, look = clues({"us": right(2, 2), "ng": right(2, 2)})
+    held = look(task, "model")
+    odd = dataclasses.replace(held, responses=["\ud800", *held.responses[1:]])
+    run(tmp_path / "a", (task, lambda asked, role: odd), {})
+    assert pl.read_parquet(tmp_path / "a/samples/clues.parquet")["fairprobe_response"][0] == "\N{REPLACEMENT CHARACTER}"
+
+
+def test_kept_samples_are_scored_again_and_kept_again(tmp_path):
+    run(tmp_path / "a", clues({"us": right(20, 30), "ng": right(10, 30)}), {})
+    again = pl.read_parquet(tmp_path / "a/samples/clues.parquet")
+    held = run(tmp_path / "b", recorded(again, response="fairprobe_response", target="fairprobe_target",
+                                        key="fairprobe_sample"), BY_DIALECT)  # fmt: skip
+    kept = held.kept.look(held.kept.tasks["said"], "model")
+    assert set(kept.scores) == {"exact_match"}
+    assert kept.scores["exact_match"].max() == 0.0, "an answer is no otter"
+    assert set(again.columns) <= set(kept.samples.frame.columns)
+    assert moved(held, held)["clusters"] == 60
+
+
+@pytest.mark.parametrize("given", [{}, {"pair": "q"}])
+def test_rows_that_belong_together_stay_together(tmp_path, given):
+    ranking = Ranking(
+        [{"q": q, "answer": "I would say {candidate}."} for q in range(12)],
+        "{q}: who has the best trains?",
+        candidates=["Chile", "Peru", "Fiji"],
+        name="said",
+        **given,
+    )
+    samples = ranking.load()
+    ranks = np.tile([1.0, 2.0, 3.0], len(samples) // 3)
+    held = Outcomes(samples, {"rank": ranks}, np.full(len(samples), "ok", dtype=object), ranges={"rank": (1, 3)})
+    kept = run(tmp_path / "a", (ranking, lambda asked, role: held), {}).kept
+    again = kept.look(kept.tasks["said"], "model").samples
+    assert len(set(again.cluster)) == len(set(samples.cluster)) == 12
 
 
 def test_a_folder_that_refuses_is_an_error_that_says_what_is_kept(tmp_path):

@@ -12,7 +12,7 @@ from huggingface_hub.repocard_data import model_index_to_eval_results
 from typer.testing import CliRunner
 
 from fairprobe.cli import app
-from fairprobe.report import card, load, markdown, render, table, workflow_commands
+from fairprobe.report import card, failure, load, markdown, render, table, workflow_commands
 from fairprobe.report.schema import checker
 from results_example import HOSTILE, results
 
@@ -91,6 +91,13 @@ def test_what_was_not_measured_is_no_number_of_a_card():
     assert "zul" not in json.dumps(index)
 
 
+def test_a_small_number_stays_a_number_in_a_card():
+    small = results()
+    small["verdicts"] = [{**small["verdicts"][1], "value": 5e-05, "low": 2e-07, "high": 1e-04, "bound": 1e22}]
+    [metric, *_] = model_index(card(small))[0]["results"][0]["metrics"]
+    assert (metric["value"], metric["args"]["low"], metric["args"]["bound"]) == (5e-05, 2e-07, 1e22)
+
+
 def test_a_card_of_hostile_names_is_read_back_as_it_was():
     odd = results()
     odd["checkpoints"][0]["name"] = f"- a: {HOSTILE}\n---\n\x85\x07"
@@ -153,6 +160,15 @@ def test_no_command_hides_in_a_name():
     [line] = workflow_commands({**results(), "verdicts": odd}, "x")
     assert line.count("::error") == 1 or "%3A%3Aerror" in line
     assert "\n" not in line
+
+
+def test_a_group_cannot_give_commands_from_a_failure():
+    verdict = {
+        **results()["verdicts"][1],
+        "groups": [{"group": {"g": "::error file=x::y"}, "value": 0.5, "samples": 3}],
+    }
+    lines = failure({**verdict, "groups": [{**verdict["groups"][0], "left_out": 0}]}, "page").splitlines()
+    assert [line for line in lines if line.strip().startswith("::")] == []
 
 
 # -- the command
@@ -225,6 +241,32 @@ def test_two_runs_are_compared_and_written_as_json(run_folder, tmp_path):
     assert "not known: its samples are not kept" in done.output
     moved = json.loads((tmp_path / "moved.json").read_text())
     assert [claim["outcome"] for claim in moved["claims"]] == [verdict["outcome"] for verdict in results()["verdicts"]]
+
+
+def test_what_is_compared_cannot_move_the_cursor(run_folder):
+    odd = results()
+    odd["verdicts"].append({**odd["verdicts"][0], "test": "t.py::test_x[\x1b[31m]"})
+    odd["checkpoints"][0]["name"] = "\x1b[31m"
+    (run_folder.parent / "odd").mkdir()
+    (run_folder.parent / "odd/results.json").write_text(json.dumps(odd))
+    done = invoke("compare", run_folder, run_folder.parent / "odd")
+    assert "in the later one only: t.py::test_x[␛[31m]" in done.output
+    assert "\x1b" not in done.output
+
+
+def test_a_comparison_that_cannot_be_written_is_said(run_folder, tmp_path):
+    done = invoke("compare", run_folder, run_folder, f"--json={tmp_path}/no/where.json")
+    assert (done.exit_code, "Traceback" in done.output) == (1, False)
+    assert "cannot be written: No such file or directory. Name another file: --json=FILE" in done.output
+
+
+def test_names_that_are_no_names_of_tasks_are_refused(run_folder):
+    odd = results()
+    odd["verdicts"][0]["tasks"] = ["</style><img src=x>"]
+    (run_folder / "results.json").write_text(json.dumps(odd))
+    done = invoke("report", run_folder)
+    assert done.exit_code == 1
+    assert "data.verdicts[0].tasks[0] must match pattern" in done.output
 
 
 def test_results_are_loaded_by_folder_or_file(run_folder):

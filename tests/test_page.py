@@ -427,3 +427,16 @@ def test_what_the_engine_computed_and_how_far_its_numbers_vary_stand_in_tables()
     assert "412 181,204 61,020" in words
     assert "32 0.021 0" in words
     assert "forward_calls" not in words
+
+
+def test_a_moment_that_is_none_is_shown_as_it_stands():
+    assert "yesterday" in Reader(render({**results(), "started": "yesterday"})).text
+
+
+def test_groups_that_look_alike_have_filters_of_their_own():
+    groups = [{"group": {"task": "g" * 130 + end}, "value": 0.5} for end in "AB"] + [{"group": {"task": "a b"}}]
+    made = with_verdict(groups=groups, columns=["task"], between=[])
+    read = Reader(render(made))
+    links = [attrs["href"] for tag, attrs in read.tags if tag == "a" and "filter" in (attrs.get("class") or "")]
+    assert len(links) == len(set(links)) == 3
+    assert "Only one task" not in read.text

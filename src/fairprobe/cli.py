@@ -97,11 +97,7 @@ def report(
         if file is None:
             typer.echo(text, nl=False)
             return
-        try:
-            file.write_text(text, encoding="utf-8")
-        except OSError as error:
-            msg = f"{file} cannot be written: {error.strerror or error}. Name another file: --to=FILE"
-            raise FairprobeError(msg) from error
+        _write(file, text, "--to")
         typer.echo(file)
 
 
@@ -124,14 +120,29 @@ def compare(
             reporting.Run.of(path if path.is_dir() else path.parent, reporting.load(path)) for path in (before, after)
         ]
         found = reporting.compare(*runs)
-    if to is not None:
-        to.write_text(json.dumps(found, indent=1, ensure_ascii=False), encoding="utf-8")
+        if to is not None:
+            _write(to, json.dumps(found, indent=1, ensure_ascii=False), "--json")
     console = Console(highlight=False, markup=False, emoji=False)
-    console.print(f"{runs[0].folder} ({runs[0].model}), then {runs[1].folder} ({runs[1].model})", soft_wrap=True)
-    console.print(reporting.moved(found, console.width) if found["claims"] else "they judged no test of the same name")
+
+    def say(line: str) -> None:
+        console.print(reporting.printable(line), soft_wrap=True)
+
+    say(f"{runs[0].folder} ({runs[0].model}), then {runs[1].folder} ({runs[1].model})")
+    if found["claims"]:
+        console.print(reporting.moved(found, console.width))
+    else:
+        say("they judged no test of the same name")
     for name, word in (("added", "in the later one only"), ("removed", "in the earlier one only")):
         for test in found[name]:
-            console.print(f"{word}: {test}", soft_wrap=True)
+            say(f"{word}: {test}")
+
+
+def _write(file: Path, text: str, option: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        msg = f"{file} cannot be written: {error.strerror or error}. Name another file: {option}=FILE"
+        raise FairprobeError(msg) from error
 
 
 @contextmanager

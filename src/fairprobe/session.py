@@ -132,6 +132,7 @@ class Session:
         self._requests: dict[Task, list[tuple[Request, ...]]] = {}
         self._checked: set[tuple[Task, Role]] = set()
         self._outcomes: dict[tuple[Task, Role], Outcomes] = {}
+        self._looked: dict[tuple[Task, Role], None] = {}
         self._labelled: dict[Task, Mapping[str, Labelled]] = {}
 
     # -- planning
@@ -310,6 +311,7 @@ class Session:
 
     def look(self, task: Task, role: Role) -> Outcomes:
         """A task's outcomes with one checkpoint."""
+        self._looked[task, role] = None
         if (task, role) not in self._outcomes:
             self._outcomes[task, role] = self._outcome(task, role)
         return self._outcomes[task, role]
@@ -317,7 +319,7 @@ class Session:
     @property
     def looked(self) -> Mapping[tuple[Task, Role], Outcomes]:
         """Every task's outcomes that were looked up, with each checkpoint."""
-        return self._outcomes
+        return {(task, role): self.look(task, role) for task, role in list(self._looked)}
 
     def judge(self, expectation: Expectation) -> Verdict:
         """The verdict on an expectation whose plan was asked."""

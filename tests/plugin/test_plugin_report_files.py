@@ -47,6 +47,39 @@ def test_samples_with_both_checkpoints_are_kept(pytester, asking_suite, tiny, re
         assert group["sides"]["model"] - group["sides"]["baseline"] == pytest.approx(group["value"])
 
 
+def test_samples_are_kept_whatever_is_asked_after_they_were_judged(pytester, asking_suite, tiny, results):
+    asking_suite(
+        "test_a = valid_rate(clues).by('dialect') > 0.1",
+        "def test_z(model):\n    model.generate(['one more'])\n    assert valid_rate(sums) > 0.1",
+    )
+    pytester.runpytest_inprocess(f"--model={tiny}")
+    assert {each["task"] for each in results()["samples"]} == {"clues", "sums"}
+
+
+@pytest.mark.parametrize("broken", ["load", "compare"])
+def test_a_run_before_that_breaks_costs_this_one_nothing(pytester, recorded_suite, results, monkeypatch, broken):
+    recorded_suite(GAP)
+    pytester.runpytest_inprocess("--model=recorded:any", "--fairprobe-report=reports/one")
+
+    def breaks(*given):
+        raise ZeroDivisionError(broken)
+
+    monkeypatch.setattr(f"fairprobe.report.comparison.{broken}", breaks)
+    done = pytester.runpytest_inprocess("--model=recorded:any", "--fairprobe-report=reports/two")
+    done.stdout.fnmatch_lines(["the run before this one could not be compared: ZeroDivisionError*"])
+    assert done.ret == 0
+    assert results("reports/two")["previous"] is None
+
+
+def test_a_worker_that_could_not_write_its_samples_is_heard():
+    from fairprobe.pytest_plugin.facts import merged
+
+    known = {"requests": dict.fromkeys(("asked", "prompt_tokens", "output_tokens", "cached"), 0), "rounds": [],
+             "engine": {}, "samples": [], "seconds": {}, "plan": {"tests": []}, "complete": True}  # fmt: skip
+    run = merged([{**known, "unwritten": None}, {**known, "unwritten": "disk full"}], [], interrupted=False)
+    assert run["unwritten"] == "disk full"
+
+
 def test_the_run_before_is_found_beside_it(pytester, recorded_suite, results):
     recorded_suite(FLOOR)
     pytester.runpytest_inprocess("--model=recorded:first", "--fairprobe-report=reports/one")

@@ -68,6 +68,7 @@ def merged(
     run["engine"] = _engine([each["engine"] for each in facts])
     # two workers may have judged by the samples of one task, and wrote the same file
     run["samples"] = list({entry["file"]: entry for each in facts for entry in each["samples"]}.values())
+    run["unwritten"] = next((each["unwritten"] for each in facts if each["unwritten"]), None)
     run["seconds"] = {name: max(each["seconds"][name] for each in facts) for name in first["seconds"]}
     judged = {entry["test"] for entry in entries}
     whole = all(each["complete"] for each in (first, *others)) and set(first["plan"]["tests"]) <= judged
@@ -116,9 +117,9 @@ def _data(run: Run, root: Path) -> Iterator[dict[str, Any]]:
 def _samples(run: Run, config: pytest.Config) -> dict[str, Any]:
     """The files of samples, which are written here; what kept them from being written is told, and nothing is lost."""
     if config.option.collectonly:
-        return {"samples": []}
+        return {"samples": [], "unwritten": None}
     try:
-        return {"samples": samples.write(report_folder(config), run.session.looked)}
+        return {"samples": samples.write(report_folder(config), run.session.looked), "unwritten": None}
     except FairprobeError as error:
         return {"samples": [], "unwritten": str(error)}
 

@@ -158,7 +158,11 @@ class Record:
         interrupted = session.exitstatus in {pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR}
         folder = report_folder(self.config)
         self.results = report.assemble(merged(found, self.entries, interrupted=interrupted), self.entries)
-        self.results["previous"] = report.since_previous(folder, self.results)
+        try:
+            self.results["previous"] = report.since_previous(folder, self.results)
+        except Exception as error:  # the run before must not cost this one its report
+            self.results["previous"] = None
+            self.complaint = f"the run before this one could not be compared: {error!r}"
         try:
             self.page = report.write(folder, self.results)
         except FairprobeError as error:

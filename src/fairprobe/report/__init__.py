@@ -3,6 +3,7 @@
 from fairprobe.report.comparison import Run, compare, since_previous
 from fairprobe.report.exports import card, markdown, table, workflow_commands
 from fairprobe.report.page import render
+from fairprobe.report.printable import printable
 from fairprobe.report.results import assemble, entry, error_entry, write
 from fairprobe.report.schema import load
 from fairprobe.report.tables import moved, summary
@@ -10,6 +11,6 @@ from fairprobe.report.text import audit_lines, banner, engine_lines, failure, po
 
 __all__ = [
     "Run", "assemble", "audit_lines", "banner", "card", "compare", "engine_lines", "entry", "error_entry", "failure",
-    "load", "markdown", "moved", "power_lines", "render", "since_previous", "summary", "table", "workflow_commands",
-    "write",
+    "load", "markdown", "moved", "power_lines", "printable", "render", "since_previous", "summary", "table",
+    "workflow_commands", "write",
 ]  # fmt: skip

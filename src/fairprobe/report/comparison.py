@@ -1,13 +1,14 @@
 """Two runs of the same claims: what each said, and how far the values moved, sample by sample where these are shared.
 
-The groups that decide now were chosen by what was found, so their limits are Bonferroni's over all that might have
-decided.
+The groups that decide now, and which of two lies ahead, were chosen by what was found, so their limits are Bonferroni's
+over all that might have been.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -22,7 +23,7 @@ from fairprobe.expressions import Change, Expectation, Question, measures
 from fairprobe.metrics import KNOW_CHANCE, NoEvidence, Role, Values, grouped, measured
 from fairprobe.report.claims import read
 from fairprobe.report.expectation import label
-from fairprobe.report.samples import KEY, Kept
+from fairprobe.report.samples import KEY, KeptSamples
 from fairprobe.report.schema import load
 from fairprobe.statistics import Estimates
 from fairprobe.tasks import Outcomes, Task
@@ -38,12 +39,12 @@ class Run:
 
     folder: Path
     results: Record
-    kept: Kept
+    kept: KeptSamples
 
     @classmethod
     def of(cls, folder: Path, results: Record) -> Run:
         """The run that a folder holds."""
-        return cls(folder, results, Kept(folder, results.get("samples", ())))
+        return cls(folder, results, KeptSamples(folder, results.get("samples", ())))
 
     @property
     def model(self) -> str | None:
@@ -79,8 +80,8 @@ class Moved:
 
 LOOKED_AT = 20
 """Runs beside a run, latest first, among which the previous one is looked for."""
-MOST_ROWS = 200_000
-"""Samples from which on a run is not measured again only to say how far it moved."""
+MOST_COMPARED = 1_000_000
+"""Samples times claims from which on a run is not measured again only to say how far it moved."""
 
 
 def since_previous(folder: Path, results: Record) -> dict[str, Any] | None:
@@ -108,7 +109,8 @@ def _written(file: Path) -> float:
 def _without_samples(before: Path, found: Record, now: Path) -> Run:
     """A run whose samples were written over has none, and many samples are only compared when somebody asks."""
     rows = sum(each["rows"] for each in found.get("samples", ()))
-    return Run.of(before, {**found, "samples": []} if before == now or rows > MOST_ROWS else found)
+    many = rows * len(found["verdicts"]) > MOST_COMPARED
+    return Run.of(before, {**found, "samples": []} if before == now or many else found)
 
 
 class Difference(NamedTuple):
@@ -122,55 +124,66 @@ class Difference(NamedTuple):
 
 def compare(before: Run, after: Run) -> dict[str, Any]:
     """What moved between two runs, for every claim that both judged; plain data."""
-    old = {each["test"]: each for each in before.results.get("verdicts", ())}
-    new = {each["test"]: each for each in after.results.get("verdicts", ())}
-    moved = [_moved(old[test], each, before, after) for test, each in new.items() if test in old]
+    old, new = (run.results.get("verdicts", ()) for run in (before, after))
+    pairs = list(_matched(old, new))
+    matched = [id(each) for pair in pairs for each in pair]
     return {
         "run": before.folder.name,
         "model": before.model,
         "started": before.results.get("started"),
-        "claims": [asdict(each) for each in moved],
-        "added": [test for test in new if test not in old],
-        "removed": [test for test in old if test not in new],
+        "claims": [asdict(_moved(was, now, before, after)) for was, now in pairs],
+        "added": [each["test"] for each in new if id(each) not in matched],
+        "removed": [each["test"] for each in old if id(each) not in matched],
     }
+
+
+def _matched(old: Sequence[Record], new: Sequence[Record]) -> Iterator[tuple[Record, Record]]:
+    """The verdicts on the same claim of a test, or on the one claim that a test makes, whatever it says."""
+    same = {(each["test"], each["claim"]): each for each in old}
+    counts = [Counter(each["test"] for each in verdicts) for verdicts in (old, new)]
+    only = {each["test"]: each for each in old if all(count[each["test"]] == 1 for count in counts)}
+    for each in new:
+        was = same.get((each["test"], each["claim"])) or only.get(each["test"])
+        if was is not None:
+            yield was, each
 
 
 def _moved(old: Record, new: Record, before: Run, after: Run) -> Moved:
-    known = {
-        "test": new["test"],
-        "claim": new["claim"],
-        "outcome_before": old["outcome"],
-        "outcome": new["outcome"],
-        "value_before": old["value"],
-        "value": new["value"],
-        "bound": new["bound"],
-    }
-    if old["claim"] != new["claim"]:
-        return Moved(**known, why=f"another claim was made then: {old['claim']}")
-    if new["value"] is None or old["value"] is None:
-        return Moved(**known, why="one of the runs has no value")
-    if not (before.kept.files and after.kept.files):
-        return Moved(**known, why="its samples are not kept")
+    said = {name: new[name] for name in ("test", "claim", "outcome", "value", "bound")}
+    known = {**said, "outcome_before": old["outcome"], "value_before": old["value"]}
     try:
-        claim = read(new["claim"], after.kept.tasks)
-        _refuse_judges(claim, before.kept, after.kept)
-        found = _difference(claim, new, before.kept, after.kept)
-        flipped = _flipped(claim, before.kept, after.kept)
+        return Moved(**known, **_movement(old, new, before, after))
     except (FairprobeError, NoEvidence, ValueError, KeyError, OSError, pl.exceptions.PolarsError) as error:
         return Moved(**known, why=str(error) or type(error).__name__)
-    flips: dict[str, Any] = {}
-    if flipped is not None:
+
+
+def _movement(old: Record, new: Record, before: Run, after: Run) -> dict[str, Any]:
+    """What is known of how far a claim moved. Raises why nothing is."""
+    why = None
+    if old["claim"] != new["claim"]:
+        why = f"another claim was made then: {old['claim']}"
+    elif new["value"] is None or old["value"] is None:
+        why = "one of the runs has no value"
+    elif not (before.kept.files and after.kept.files):
+        why = "its samples are not kept"
+    if why is not None:
+        raise FairprobeError(why)
+    claim = read(new["claim"], after.kept.tasks)
+    _refuse_judges(claim, before.kept, after.kept)
+    found: dict[str, Any] = {}
+    if flipped := _flipped(claim, before.kept, after.kept):
         lost, won = flipped
-        flips = {"lost": len(lost), "won": len(won), "lost_samples": lost[:MOST_NAMED]}
-    if found is None:
-        return Moved(**known, **flips, why="a ratio has no difference between runs")
-    return Moved(
-        **known, **flips, difference=found.value, low=found.low, high=found.high, confidence=new["confidence"],
-        clusters=found.clusters,
-    )  # fmt: skip
+        found = {"lost": len(lost), "won": len(won), "lost_samples": lost[:MOST_NAMED]}
+    if claim.question.kind == "ratio":
+        return {**found, "why": "a ratio has no difference between runs"}
+    moved = _difference(claim, new, before.kept, after.kept)
+    found |= {"difference": moved.value, "clusters": moved.clusters}
+    if not math.isfinite(moved.low) or not math.isfinite(moved.high):
+        return {**found, "why": "nothing is known of how far an unbounded value varies that did not vary here"}
+    return {**found, "low": moved.low, "high": moved.high, "confidence": new["confidence"]}
 
 
-def _refuse_judges(claim: Expectation, *runs: Kept) -> None:
+def _refuse_judges(claim: Expectation, *runs: KeptSamples) -> None:
     tasks = {measure.task.name for measure in measures(claim.question.metric)}
     if judged := {
         name for kept in runs for (task, _), each in kept.files.items() if task in tasks for name in each["judged"]
@@ -179,17 +192,15 @@ def _refuse_judges(claim: Expectation, *runs: Kept) -> None:
         raise FairprobeError(msg)
 
 
-def _difference(claim: Expectation, verdict: Record, before: Kept, after: Kept) -> Difference | None:
-    """How far the value of the groups that decide moved; None of a ratio, which is no sum of values."""
-    if claim.question.kind == "ratio":
-        return None
+def _difference(claim: Expectation, verdict: Record, before: KeptSamples, after: KeptSamples) -> Difference:
+    """How far the value of the groups that decide moved."""
     moved, clusters = _estimates(claim, before, after)
     weights = _weights(verdict)
     if missing := [name for name in weights if name not in moved.groups]:
         msg = f"{missing[0]} was not measured in both runs"
         raise FairprobeError(msg)
     row = [weights.get(str(name), 0.0) for name in moved.groups]
-    ways = math.comb(len(moved.groups), len(weights))
+    ways = math.perm(len(moved.groups), len(weights))
     only = statistics.combine(moved, [row], ["moved"])
     low, high = statistics.limits(only, (1 - verdict["confidence"]) / ways)
     return Difference(float(only.theta[0]), float(low[0]), float(high[0]), clusters)
@@ -206,7 +217,7 @@ def _weights(verdict: Record) -> dict[str, float]:
     return {first: 1.0, second: -1.0} if ahead else {first: -1.0, second: 1.0}
 
 
-def _estimates(claim: Expectation, before: Kept, after: Kept) -> tuple[Estimates, int]:
+def _estimates(claim: Expectation, before: KeptSamples, after: KeptSamples) -> tuple[Estimates, int]:
     """How far each group moved, and over how many clusters that both runs share.
 
     Samples are paired where the runs share them, whatever else either holds. A change from a baseline is a difference
@@ -220,11 +231,14 @@ def _estimates(claim: Expectation, before: Kept, after: Kept) -> tuple[Estimates
             return found, len(found.clusters)
     sides = [grouped(question, measured(question.metric, kept.look)).with_evidence() for kept in (before, after)]
     shared = {*sides[0].labels} & {*sides[1].labels}
+    if not shared:
+        msg = "the runs have no group in common"
+        raise FairprobeError(msg)
     old, new = (side.among(shared).estimates() for side in sides)
     return statistics.subtract(new, old), len({*old.clusters} & {*new.clusters})
 
 
-def _paired(claim: Expectation, before: Kept, after: Kept) -> tuple[Question, list[Values]]:
+def _paired(claim: Expectation, before: KeptSamples, after: KeptSamples) -> tuple[Question, list[Values]]:
     """The claim's question about the change since a run, sample by sample."""
     question = read(claim.claim, after.joined).question
     changed = replace(question, metric=Change(question.metric))
@@ -235,8 +249,8 @@ def _paired(claim: Expectation, before: Kept, after: Kept) -> tuple[Question, li
     return changed, measured(changed.metric, look)
 
 
-def _flipped(claim: Expectation, before: Kept, after: Kept) -> tuple[list[str], list[str]] | None:
-    """The samples that the model had right and misses now, and those it had missed; None where none is right or wrong.
+def _flipped(claim: Expectation, before: KeptSamples, after: KeptSamples) -> tuple[list[str], list[str]] | None:
+    """The samples that the model had right and misses now, and those it had missed; None where none can be.
 
     They are those of the claim's first task.
     """
@@ -246,10 +260,12 @@ def _flipped(claim: Expectation, before: Kept, after: Kept) -> tuple[list[str], 
     if not {score for score, _ in (*old.values(), *new.values())} <= {0.0, 1.0}:
         return None
     both = [(old[key][0], score, sample) for key, (score, sample) in new.items() if key in old]
+    if not both:
+        return None
     return [sample for was, now, sample in both if was > now], [sample for was, now, sample in both if was < now]
 
 
-def _answers(claim: Expectation, kept: Kept) -> Iterator[tuple[str, tuple[float, str]]]:
+def _answers(claim: Expectation, kept: KeptSamples) -> Iterator[tuple[str, tuple[float, str]]]:
     """Each answered sample's key, whichever run it was asked in, with its score and what the report calls it."""
     values = measured(claim.question.metric, kept.look, side="model")[0]
     places = {key: place for place, key in enumerate(kept.look(values.task, "model").samples.frame[KEY])}

@@ -185,6 +185,19 @@ def _code(value: Any, longest: int = LONGEST_NAME) -> str:
 
 
 def _json(value: Any) -> str:
+    """A value as JSON that YAML reads as the same: there a number with an exponent has a point.
+
+    >>> _json({"low": 5e-05, "bound": 0.1, "name": "a"})
+    '{"low": 5.0e-05, "bound": 0.1, "name": "a"}'
+    """
+    match value:
+        case Mapping():
+            return "{" + ", ".join(f"{_json(str(name))}: {_json(held)}" for name, held in value.items()) + "}"
+        case [*held]:
+            return "[" + ", ".join(map(_json, held)) + "]"
+        case float():
+            text = json.dumps(value)
+            return text if "." in text else text.replace("e", ".0e")
     return printable(json.dumps(value, ensure_ascii=False))
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from fairprobe.report.anchors import Places
 from fairprobe.report.expectation import BY_URGENCY, Expectation
-from fairprobe.report.printable import short
 
 
 class Filter(NamedTuple):
-    """What may be shown alone: its place in the address, its kind and name, the mark of what it hides, its rule.
+    """What may be shown alone: its place in the address, what it is one of, its name, what it hides, its rule.
 
     The lines that say what is shown stand before the sections, so that style reaches these as their siblings; a group
     has a rule that shows it again after one that hides all groups of its columns, since a page of many groups would
@@ -19,7 +18,8 @@ class Filter(NamedTuple):
     """
 
     place: str
-    kind: str
+    kind: Literal["outcome", "task", "group"]
+    of: str
     name: str
     hides: str
     rule: str
@@ -63,17 +63,18 @@ HIDE = ":is(.expectation, .missed):not(.{0}) {{ display: none; }}"
 def _outcomes(shown: Sequence[Expectation]) -> Iterator[Filter]:
     held = [outcome for outcome in BY_URGENCY if any(each.outcome == outcome for each in shown)]
     for outcome in held if len(held) > 1 else ():
-        yield Filter(outcome, "outcome", outcome, "", HIDE.format(outcome))
+        yield Filter(outcome, "outcome", "outcome", outcome, "", HIDE.format(outcome))
 
 
 def _tasks(shown: Sequence[Expectation]) -> Iterator[Filter]:
-    held = list(dict.fromkeys(task for each in shown for task in each.raw["tasks"]))
+    # whoever wrote a file, what is no name is no part of a style sheet
+    held = list(dict.fromkeys(task for each in shown for task in each.raw["tasks"] if task.isidentifier()))
     for task in held if len(held) > 1 else ():
-        yield Filter(task, "task", task, "", HIDE.format(f"of-{task}"))
+        yield Filter(task, "task", "task", task, "", HIDE.format(f"of-{task}"))
 
 
 def _groups(divided: dict[str, Division]) -> Iterator[Filter]:
     for columns, division in divided.items():
         for group, mark in division.groups.items():
             rule = f".{mark.replace(' ', '.')} {{ display: revert; }}"
-            yield Filter(group, columns, short(group), division.mark, rule)
+            yield Filter(group, "group", columns, group, division.mark, rule)

@@ -65,8 +65,8 @@ def policy(style: str) -> str:
 def _view(raw: Record) -> dict[str, Any]:
     """All that the templates show."""
     tested = [str(verdict.get("test", "")) for verdict in raw["verdicts"]]
-    places = Places()
-    tests = [places.take(test) for test in tested]
+    taken = Places()
+    tests = [taken.take(test) for test in tested]
     found = [expectation(place, known(verdict)) for place, verdict in zip(tests, raw["verdicts"], strict=True)]
     shown = sorted(found, key=lambda each: BY_URGENCY.index(each.outcome))
     blocked = any(blocks(each.raw) for each in shown)
@@ -74,7 +74,7 @@ def _view(raw: Record) -> dict[str, Any]:
     held = {(each.anchor, guard["name"]): None for each, guard in guards if guard["outcome"] == "pass"}
     model = next((str(each.get("name")) for each in raw["checkpoints"] if each.get("role") == "model"), "")
     divided = filters.divisions(shown)
-    found_filters = filters.filters(shown, divided, places)
+    found_filters = filters.filters(shown, divided, taken)
     tally = ", ".join(f"{n} {outcome}" for outcome, n in Counter(each.outcome for each in shown).items())
     return {
         "raw": raw,
@@ -87,12 +87,13 @@ def _view(raw: Record) -> dict[str, Any]:
         "sections": {place: name for place, name in SECTIONS.items() if raw["previous"] or place != "previous"},
         "expectations": shown,
         "filters": found_filters,
-        "filters_of": {(each.kind, each.name): each.place for each in found_filters},
+        "filters_of": {(each.of, each.name): each.place for each in found_filters if each.kind == "group"},
         "divided": divided,
         "most_rows": max(LEAST_ROWS, MOST_ROWS // max(sum(bool(each.forest) for each in shown), 1)),
-        "previous": raw["previous"] and _previous(raw["previous"], dict(zip(tested, tests, strict=True))),
+        "previous": raw["previous"]
+        and _previous(raw["previous"], {(each.raw["test"], each.raw["claim"]): each.anchor for each in shown}),
         "heats": _heats(shown),
-        "missed": _missed(shown, places),
+        "missed": _missed(shown, taken),
         "guards": [(each, guard) for each, guard in guards if guard["outcome"] != "pass"],
         "held": Counter(name for _, name in held),
         **_engine(raw["engine"]),
@@ -230,7 +231,7 @@ class Move(NamedTuple):
     limits: str
 
 
-def _previous(comparison: Record, places_of: Mapping[str, str]) -> dict[str, Any]:
+def _previous(comparison: Record, places_of: Mapping[tuple[str, str], str]) -> dict[str, Any]:
     """What moved since the previous run, what changed its verdict first."""
     moves = []
     for each in map(known, comparison["claims"]):
@@ -239,7 +240,7 @@ def _previous(comparison: Record, places_of: Mapping[str, str]) -> dict[str, Any
         low, high = (number(each[key], decimals) for key in ("low", "high"))
         limits = each["why"] or f"{low} to {high}"
         values = [number(each[key], decimals) for key in keys]
-        moves.append(Move(places_of.get(each["test"], "top"), each, values, limits))
+        moves.append(Move(places_of.get((each["test"], each["claim"]), "top"), each, values, limits))
     moves.sort(key=lambda move: move.raw["outcome_before"] == move.raw["outcome"])
     changed = sum(move.raw["outcome_before"] != move.raw["outcome"] for move in moves)
     return {"raw": known(comparison), "moves": moves, "changed": changed}
@@ -251,7 +252,10 @@ def when(moment: str) -> str:
     >>> when("2026-11-23T20:32:44+00:00")
     '23 November 2026, 20:32 UTC'
     """
-    read = datetime.fromisoformat(moment)
+    try:
+        read = datetime.fromisoformat(moment)
+    except ValueError:
+        return moment
     return f"{read.day} {read:%B %Y, %H:%M} {read.tzname() or ''}".strip()
 
 

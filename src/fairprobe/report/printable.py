@@ -22,8 +22,12 @@ def printable(text: str) -> str:
     >>> printable("red\x1b[31m, \u202egnorw, half of a pair \ud800")
     'red␛[31m, [U+202E]gnorw, half of a pair �'
     """
-    whole = re.sub(r"[\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n"))
-    return whole.translate(_VISIBLE)
+    return encodable(text.replace("\r\n", "\n")).translate(_VISIBLE)
+
+
+def encodable(text: str) -> str:
+    """The same text without halves of pairs, which no file can hold."""
+    return re.sub(r"[\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", text)
 
 
 def cut(text: str, longest: int = SHOWN_CHARACTERS, head: int = HEAD) -> str:

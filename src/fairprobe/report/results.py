@@ -22,6 +22,7 @@ from fairprobe.metrics import OF_CANDIDATES, Look, NoEvidence, grouped, labelled
 from fairprobe.report.failures import failures
 from fairprobe.report.headings import heading
 from fairprobe.report.page import render
+from fairprobe.report.printable import encodable
 from fairprobe.report.schema import SCHEMA
 from fairprobe.verdict import Claim, Defaults, Verdict
 
@@ -198,7 +199,7 @@ def _release(results: Mapping[str, Any]) -> dict[str, Any]:
 
 def _entry(value: Mapping[str, Any]) -> Entry:
     """A mapping as plain data."""
-    return {str(name): _plain(held) for name, held in value.items()}
+    return {encodable(str(name)): _plain(held) for name, held in value.items()}
 
 
 def _plain(value: Any) -> Any:
@@ -206,7 +207,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return _entry(value)
     if isinstance(value, (str, bool)) or value is None:
-        return str(value) if isinstance(value, str) else value
+        return encodable(value) if isinstance(value, str) else value
     if isinstance(value, int):
         return int(value)
     if isinstance(value, float):

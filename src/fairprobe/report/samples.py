@@ -6,6 +6,7 @@ A file holds one task with one checkpoint. What fairprobe adds stands in columns
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -13,13 +14,17 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from polars import selectors
 
 from fairprobe.errors import FairprobeError
 from fairprobe.metrics import Role
+from fairprobe.report.printable import encodable
 from fairprobe.tasks import Outcomes, Recorded, Samples, Task
 
 FOLDER = "samples"
 OWN = "fairprobe_"
+_OURS = re.compile(rf"_*{OWN}")
+"""Columns of the data that look like ours, since they were: they are told apart by one more underscore."""
 TEXTS = ("prompt", "response", "target")
 KEY = f"{OWN}key"
 """What tells a sample from the others, whichever run it was asked in."""
@@ -35,7 +40,7 @@ def write(folder: Path, looked: Mapping[tuple[Task, Role], Outcomes]) -> list[di
     try:
         (folder / FOLDER).mkdir(parents=True, exist_ok=True)
         return [_written(folder, task, role, outcomes) for (task, role), outcomes in looked.items()]
-    except OSError as error:
+    except (OSError, ValueError, TypeError, pl.exceptions.PolarsError) as error:
         msg = (
             f"the samples cannot be written to {folder / FOLDER}: {error}. The answers are kept: choose another folder "
             "with --fairprobe-report=DIR and run again, nothing is asked twice."
@@ -46,19 +51,33 @@ def write(folder: Path, looked: Mapping[tuple[Task, Role], Outcomes]) -> list[di
 def _written(folder: Path, task: Task, role: Role, outcomes: Outcomes) -> dict[str, Any]:
     name = f"{FOLDER}/{task.name}{'' if role == 'model' else f'.{role}'}.parquet"
     part = folder / f"{name}.{os.getpid()}"
-    _frame(task, outcomes).write_parquet(part)
+    frame = _frame(task, outcomes)
+    try:
+        frame.write_parquet(part)
+    except pl.exceptions.PolarsError:
+        # what has no place in Parquet, such as a struct without fields, stands there as text
+        nested = [column for column in frame.iter_columns() if column.dtype.is_nested()]
+        frame.with_columns(pl.Series(each.name, [*map(str, each)]) for each in nested).write_parquet(part)
     part.replace(folder / name)
+    recorded = task if isinstance(task, Recorded) else None
     return {
         "task": task.name,
         "role": role,
         "file": name,
         "rows": len(outcomes.samples),
         "scores": {score: outcomes.range_of(score) for score in outcomes.scores},
-        "key": list(task.keys) if isinstance(task, Recorded) else [],
-        "clustered": bool(task.cluster or task.pair or (isinstance(task, Recorded) and task.keys)),
-        "scored_columns": list(task.scored_columns),
+        "key": list(recorded.keys) if recorded else [],
+        "clusters": _clusters(task, outcomes.samples),
+        "answers": [*task.scored_columns, *([recorded.model] if recorded and recorded.model else [])],
         "judged": sorted(outcomes.labelled),
     }
+
+
+def _clusters(task: Task, samples: Samples) -> str:
+    """What the clusters are: values of a `column`, `rows` that belong together, or each `row`."""
+    if task.cluster or task.pair or (isinstance(task, Recorded) and task.keys):
+        return "column"
+    return "row" if samples.pair is None else "rows"
 
 
 def _frame(task: Task, outcomes: Outcomes) -> pl.DataFrame:
@@ -69,16 +88,21 @@ def _frame(task: Task, outcomes: Outcomes) -> pl.DataFrame:
     numbers = zip(NUMBERS, (outcomes.scores, outcomes.noise, outcomes.tokens), strict=True)
     own = [
         pl.Series("sample", ids),
-        *(pl.Series(name, [str(key) for key in held]) for name, held in keys.items() if held is not None),
+        *(pl.Series(name, [encodable(str(key)) for key in held]) for name, held in keys.items() if held is not None),
         *([] if samples.weight is None else [pl.Series("weight", samples.weight)]),
         pl.Series("status", outcomes.status.tolist(), dtype=pl.String),
         *(pl.Series(f"{kind}_{name}", held, dtype=pl.Float64) for kind, by in numbers for name, held in by.items()),
-        *(pl.Series(name, list(held), dtype=pl.String) for name, held in texts if len(held)),
+        *(
+            pl.Series(name, [text and encodable(text) for text in held], dtype=pl.String)
+            for name, held in texts
+            if held
+        ),
     ]
-    return samples.frame.with_columns(column.alias(OWN + column.name) for column in own)
+    data = samples.frame.rename({name: f"_{name}" for name in samples.frame.columns if _OURS.match(name)})
+    return data.with_columns(column.alias(OWN + column.name) for column in own)
 
 
-class Kept:
+class KeptSamples:
     """The samples of a run as they were kept, to be measured again."""
 
     def __init__(self, run: Path, files: Iterable[Mapping[str, Any]]) -> None:
@@ -114,8 +138,9 @@ class Kept:
 def _outcomes(run: Path, known: Mapping[str, Any]) -> Outcomes:
     held = pl.read_parquet(run / known["file"])
     own = {name.removeprefix(OWN): held[name] for name in held.columns if name.startswith(OWN)}
-    frame = held.select(name for name in held.columns if not name.startswith(OWN))
-    frame = frame.with_columns(_keys(frame, known).alias(KEY))
+    data = held.select(name for name in held.columns if not name.startswith(OWN))
+    data = data.rename({name: name[1:] for name in data.columns if _OURS.match(name)})
+    frame = data.with_columns(_keys(data, known).alias(KEY))
 
     def numbers(kind: str) -> dict[str, np.ndarray]:
         return {
@@ -127,7 +152,11 @@ def _outcomes(run: Path, known: Mapping[str, Any]) -> Outcomes:
     texts: dict[str, Sequence[str | None]] = {name: own[name].to_list() if name in own else () for name in TEXTS}
     pair = own["pair"].to_numpy() if "pair" in own else None
     # a row's number is no key of another run's
-    cluster = own["cluster"] if known["clustered"] else frame[KEY]
+    cluster = {
+        "column": lambda: own["cluster"],
+        "rows": lambda: frame.select(pl.col(KEY).first().over(own["cluster"])).to_series(),
+        "row": lambda: frame[KEY],
+    }[known["clusters"]]()
     weight = own["weight"].to_numpy() if "weight" in own else None
     samples = Samples(frame, np.array(cluster.to_list(), dtype=object), pair, weight)
     return Outcomes(
@@ -144,7 +173,9 @@ def _end(value: float | None, unbounded: float) -> float:
 
 def _keys(frame: pl.DataFrame, known: Mapping[str, Any]) -> pl.Series:
     """A key of each sample: the columns that the task names, else all that its row holds beside its answer."""
-    rows = frame.select(known["key"] or [name for name in frame.columns if name not in known["scored_columns"]])
+    rows = frame.select(known["key"] or [name for name in frame.columns if name not in known["answers"]])
+    # a category's number depends on the others
+    rows = rows.with_columns(selectors.by_dtype(pl.Enum, pl.Categorical).cast(pl.String))
     hashes = rows.hash_rows() if rows.width else pl.repeat(0, frame.height, eager=True)
     # equal rows are counted
     return (
