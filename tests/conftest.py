@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from functools import cache
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 # a shared machine may stand still for a moment, which is no property of the code
 hypothesis.settings.register_profile("unhurried", deadline=None)
 hypothesis.settings.load_profile("unhurried")
+
+# runs inside tests are no steps of ours
+os.environ.pop("GITHUB_STEP_SUMMARY", None)
 
 ROOT = Path(__file__).parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"

@@ -299,6 +299,23 @@ def test_rows_that_belong_together_stay_together(tmp_path, given):
     assert len(set(again.cluster)) == len(set(samples.cluster)) == 12
 
 
+def test_a_question_is_found_wherever_it_stands_among_others(tmp_path):
+    def ranking(questions):
+        rows = [{"q": q, "answer": "I would say {candidate}."} for q in questions]
+        task = Ranking(rows, "{q}: who has the best trains?", candidates=["Chile", "Peru", "Fiji"], name="said")
+        samples = task.load()
+        ranks = np.tile([1.0, 2.0, 3.0], len(questions))
+        none = [None] * len(samples)
+        status = np.full(len(samples), "ok", dtype=object)
+        held = Outcomes(samples, {"rank": ranks}, status, none, none, none, ranges={"rank": (1, 3)})
+        return task, lambda asked, role: held
+
+    by = {"test_by": lambda task: mean(task, "rank").by("candidate") < 2.9}
+    before = run(tmp_path / "a", ranking([f"In {n}" for n in range(12)]), by)
+    claim = moved(before, run(tmp_path / "b", ranking(["New", *(f"In {n}" for n in range(12))]), by))
+    assert (claim["clusters"], claim["difference"]) == (12, 0.0), claim["why"]
+
+
 def test_a_folder_that_refuses_is_an_error_that_says_what_is_kept(tmp_path):
     (tmp_path / "a").write_text("")
     with pytest.raises(

@@ -239,6 +239,7 @@ def test_two_runs_are_compared_and_written_as_json(run_folder, tmp_path):
     assert done.exit_code == 0
     assert "test_dialect_gap" in done.output
     assert "not known: its samples are not kept" in done.output
+    assert "moved by: the value of the groups that decide in the later run" in done.output
     moved = json.loads((tmp_path / "moved.json").read_text())
     assert [claim["outcome"] for claim in moved["claims"]] == [verdict["outcome"] for verdict in results()["verdicts"]]
 

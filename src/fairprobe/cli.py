@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 DAY = 24 * 60 * 60
 PYTEST = [sys.executable, "-m", "pytest", "--no-header"]
 """A process of its own: pytest wants to be the first that imports its plugins."""
+MOVED = """\
+moved by: the value of the groups that decide in the later run, which may be others than those of the earlier one
+lost, won: samples that were right in the earlier run and are missed in the later, and the other way round"""
 LEAST_PREFIX = 6
 """Characters of a fingerprint that are enough to name a checkpoint."""
 
@@ -130,6 +133,7 @@ def compare(
     say(f"{runs[0].folder} ({runs[0].model}), then {runs[1].folder} ({runs[1].model})")
     if found["claims"]:
         console.print(reporting.moved(found, console.width))
+        say(MOVED)
     else:
         say("they judged no test of the same name")
     for name, word in (("added", "in the later one only"), ("removed", "in the earlier one only")):

@@ -68,7 +68,11 @@ def _written(folder: Path, task: Task, role: Role, outcomes: Outcomes) -> dict[s
         "scores": {score: outcomes.range_of(score) for score in outcomes.scores},
         "key": list(recorded.keys) if recorded else [],
         "clusters": _clusters(task, outcomes.samples),
-        "answers": [*task.scored_columns, *([recorded.model] if recorded and recorded.model else [])],
+        "apart": [
+            *task.scored_columns,
+            *task.numbering_columns,
+            *([recorded.model] if recorded and recorded.model else []),
+        ],
         "judged": sorted(outcomes.labelled),
     }
 
@@ -172,8 +176,8 @@ def _end(value: float | None, unbounded: float) -> float:
 
 
 def _keys(frame: pl.DataFrame, known: Mapping[str, Any]) -> pl.Series:
-    """A key of each sample: the columns that the task names, else all that its row holds beside its answer."""
-    rows = frame.select(known["key"] or [name for name in frame.columns if name not in known["answers"]])
+    """A key of each sample: the columns that the task names, else all that its row holds of the question."""
+    rows = frame.select(known["key"] or [name for name in frame.columns if name not in known["apart"]])
     # a category's number depends on the others
     rows = rows.with_columns(selectors.by_dtype(pl.Enum, pl.Categorical).cast(pl.String))
     hashes = rows.hash_rows() if rows.width else pl.repeat(0, frame.height, eager=True)

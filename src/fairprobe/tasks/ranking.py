@@ -17,6 +17,8 @@ from fairprobe.tasks.ranks import Ties, ranked
 from fairprobe.tasks.task import Asking, Outcomes, Samples, unanswered
 
 By = Literal["likelihood", "reward"]
+QUESTION_ROW = "question_row"
+"""The column that numbers the questions."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -65,6 +67,11 @@ class Ranking(Asking):
     def scored_columns(self) -> tuple[str, ...]:
         """The answer's template and the candidate."""
         return (self.answer, self.group)
+
+    @property
+    def numbering_columns(self) -> tuple[str, ...]:
+        """The question's row."""
+        return (QUESTION_ROW,)
 
     @property
     def score_names(self) -> tuple[str, ...]:
@@ -127,10 +134,10 @@ class Ranking(Asking):
     def _keyed(self, rows: data.Rows) -> Samples:
         for name in dict.fromkeys(chain.from_iterable(self._named)):
             data.without(rows.frame, name, f"{self!r} with its candidates")
-        questions = rows.frame.with_row_index("question_row", offset=1)
+        questions = rows.frame.with_row_index(QUESTION_ROW, offset=1)
         attributes = pl.from_dicts(self._named, infer_schema_length=None).rename({"text": "candidate_text"})
         samples = super()._keyed(replace(rows, frame=questions.join(attributes, how="cross")))
-        return self._tied(samples, samples.frame["question_row"].to_list())
+        return self._tied(samples, samples.frame[QUESTION_ROW].to_list())
 
     def _prompts(self, samples: Samples) -> Iterator[Prompt]:
         if self.by == "reward":

@@ -216,6 +216,11 @@ class Task:
         return ()
 
     @property
+    def numbering_columns(self) -> tuple[str, ...]:
+        """Columns that number the data's rows, and so are others where the data have other rows."""
+        return ()
+
+    @property
     def text_columns(self) -> tuple[str, ...]:
         """Columns that are read as they are written, numbers among them."""
         return ()
