@@ -87,16 +87,15 @@ def report(
     from fairprobe import report as reporting
 
     with _refusing():
-        results = reporting.load(run)
+        found = reporting.Run.at(run)
         write = {
             "html": reporting.render,
             "markdown": reporting.markdown,
             "card": reporting.card,
             "csv": reporting.table,
         }
-        text = write[form.value](results)
-        beside = (run if run.is_dir() else run.parent) / "index.html"
-        file = to or (beside if form is Form.html else None)
+        text = write[form.value](found.results)
+        file = to or (found.folder / "index.html" if form is Form.html else None)
         if file is None:
             typer.echo(text, nl=False)
             return
@@ -119,9 +118,7 @@ def compare(
     from fairprobe import report as reporting
 
     with _refusing():
-        runs = [
-            reporting.Run.of(path if path.is_dir() else path.parent, reporting.load(path)) for path in (before, after)
-        ]
+        runs = [reporting.Run.at(path) for path in (before, after)]
         found = reporting.compare(*runs)
         if to is not None:
             _write(to, json.dumps(found, indent=1, ensure_ascii=False), "--json")

@@ -51,10 +51,10 @@ def overlap(shares: Shares, reference: int | None) -> Iterator[Guard]:
 
 def _shared(pair: np.ndarray, at: np.ndarray, groups: int) -> np.ndarray:
     """(G, G) what share of the larger one's questions each two groups share; samples at -1 are in no group."""
-    places = {key: place for place, key in enumerate(dict.fromkeys(pair.tolist()))}
-    asked = np.zeros((len(places), groups), dtype=np.float32)
     held = at >= 0
-    asked[[places[key] for key in pair[held].tolist()], at[held]] = 1.0
+    keys, question = statistics.indexed(pair[held])
+    asked = np.zeros((len(keys), groups), dtype=np.float32)
+    asked[question, at[held]] = 1.0
     counts = asked.sum(axis=0)
     share: np.ndarray = (asked.T @ asked) / np.maximum(np.maximum.outer(counts, counts), 1.0)
     return share

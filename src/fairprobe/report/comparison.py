@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -22,15 +22,18 @@ from fairprobe.errors import BadData, FairprobeError
 from fairprobe.expressions import Change, Expectation, Question, measures
 from fairprobe.metrics import KNOW_CHANCE, NoEvidence, Role, Values, grouped, measured
 from fairprobe.report.claims import read
-from fairprobe.report.expectation import label
-from fairprobe.report.samples import KEY, KeptSamples
+from fairprobe.report.expectation import Record, label, name_of
+from fairprobe.report.samples import KEY, NAME, KeptSamples
 from fairprobe.report.schema import load
 from fairprobe.statistics import Estimates
 from fairprobe.tasks import Outcomes, Task
 
-Record = Mapping[str, Any]
 MOST_NAMED = 20
 """Samples that are named where a run lost or won them."""
+LOOKED_AT = 20
+"""Runs beside a run, latest first, among which the previous one is looked for."""
+MOST_COMPARED = 1_000_000
+"""Samples times claims from which on a run is not measured again only to say how far it moved."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +49,15 @@ class Run:
         """The run that a folder holds."""
         return cls(folder, results, KeptSamples(folder, results.get("samples", ())))
 
+    @classmethod
+    def at(cls, path: Path) -> Run:
+        """The run of a folder, or of its `results.json`. Raises `FairprobeError` for what is none."""
+        return cls.of(path if path.is_dir() else path.parent, load(path))
+
     @property
     def model(self) -> str | None:
         """The name of the checkpoint under test."""
-        return next((each["name"] for each in self.results.get("checkpoints", ()) if each["role"] == "model"), None)
+        return name_of(self.results)
 
 
 @dataclass(frozen=True)
@@ -76,12 +84,6 @@ class Moved:
     won: int | None = None
     lost_samples: list[str] = field(default_factory=list)
     why: str | None = None
-
-
-LOOKED_AT = 20
-"""Runs beside a run, latest first, among which the previous one is looked for."""
-MOST_COMPARED = 1_000_000
-"""Samples times claims from which on a run is not measured again only to say how far it moved."""
 
 
 def since_previous(folder: Path, results: Record) -> dict[str, Any] | None:
@@ -256,7 +258,7 @@ def _flipped(claim: Expectation, before: KeptSamples, after: KeptSamples) -> tup
     """
     if next(measures(claim.question.metric)).function not in KNOW_CHANCE:
         return None
-    old, new = (dict(_answers(claim, kept)) for kept in (before, after))
+    old, new = (_answers(claim, kept) for kept in (before, after))
     if not {score for score, _ in (*old.values(), *new.values())} <= {0.0, 1.0}:
         return None
     both = [(old[key][0], score, sample) for key, (score, sample) in new.items() if key in old]
@@ -265,10 +267,9 @@ def _flipped(claim: Expectation, before: KeptSamples, after: KeptSamples) -> tup
     return [sample for was, now, sample in both if was > now], [sample for was, now, sample in both if was < now]
 
 
-def _answers(claim: Expectation, kept: KeptSamples) -> Iterator[tuple[str, tuple[float, str]]]:
+def _answers(claim: Expectation, kept: KeptSamples) -> dict[str, tuple[float, str]]:
     """Each answered sample's key, whichever run it was asked in, with its score and what the report calls it."""
     values = measured(claim.question.metric, kept.look, side="model")[0]
-    places = {key: place for place, key in enumerate(kept.look(values.task, "model").samples.frame[KEY])}
-    for key, score, held in zip(values.frame[KEY], values.value.tolist(), values.kept.tolist(), strict=True):
-        if held and not np.isnan(score):
-            yield key, (score, f"{values.task.name}:{places[key]}")
+    used = values.kept & ~np.isnan(values.value)
+    frame = values.frame.filter(pl.Series(used))
+    return dict(zip(frame[KEY], zip(values.value[used].tolist(), frame[NAME], strict=True), strict=True))

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from difflib import SequenceMatcher
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from markupsafe import escape
 
+from fairprobe.report.expectation import Record
 from fairprobe.report.figures import number
 from fairprobe.report.printable import SHOWN_CHARACTERS, cut
 
-Record = Mapping[str, Any]
 LEAST_CHARACTERS = 300
 MARKUP = 500
 """Bytes that a sample takes beside its texts."""

@@ -38,6 +38,16 @@ def blocks(raw: Record) -> bool:
     return raw["outcome"] != "pass" and raw["red"] is not False and not raw["expected_failure"]
 
 
+def by_urgency(results: Record) -> list[Record]:
+    """The verdicts of a run, what blocks a release first."""
+    return sorted(map(known, known(results)["verdicts"]), key=lambda each: BY_URGENCY.index(each["outcome"]))
+
+
+def name_of(results: Record, role: str = "model") -> str | None:
+    """What the checkpoint that played a role is called."""
+    return next((each.get("name") for each in known(results)["checkpoints"] if each.get("role") == role), None)
+
+
 class Row(NamedTuple):
     """A group in a table: its numbers, how far it lies behind the best."""
 

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import json
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from itertools import chain
 from typing import Any
 
 import jinja2
 
-from fairprobe.report.expectation import BY_URGENCY, known, label
-from fairprobe.report.figures import number, places
-from fairprobe.report.page import headline
+from fairprobe.report.expectation import Record, by_urgency, known, label, name_of
+from fairprobe.report.figures import number, places, within
+from fairprobe.report.page import environment, headline
 from fairprobe.report.printable import LONGEST_NAME, cut, printable, short
 from fairprobe.report.tables import facts_of
 from fairprobe.report.text import banner, failure
-
-Record = Mapping[str, Any]
 
 SIGNS = {"pass": "✅", "fail": "❌", "invalid": "⛔", "inconclusive": "❔", "error": "⚠️"}
 MOST_GROUPS = 20
@@ -34,7 +33,7 @@ def markdown(results: Record, longest: int | None = None) -> str:
 
     Where that takes more than so many bytes, verdicts at the end are left out and counted.
     """
-    verdicts = sorted(map(known, results["verdicts"]), key=lambda each: BY_URGENCY.index(each["outcome"]))
+    verdicts = by_urgency(results)
     shown = len(verdicts)
     while True:
         text = _markdown(results, verdicts[:shown], len(verdicts) - shown)
@@ -45,11 +44,8 @@ def markdown(results: Record, longest: int | None = None) -> str:
 
 def _markdown(results: Record, verdicts: list[Record], left: int) -> str:
     shown = [{"raw": each, "facts": facts_of(each), **_groups(each)} for each in verdicts]
-    text = (
-        _templates()
-        .get_template("summary.md")
-        .render(headline=headline(known(results)), banner=banner(results), verdicts=shown, signs=SIGNS)
-    )
+    view = {"headline": headline(results), "banner": banner(results), "verdicts": shown, "signs": SIGNS}
+    text = _templates().get_template("summary.md").render(view)
     more = f"\n{left} more verdicts stand in results.json.\n" if left else ""
     return printable(re.sub(r"\n{3,}", "\n\n", text)).strip() + "\n" + more
 
@@ -63,9 +59,7 @@ def _groups(each: Record) -> dict[str, Any]:
         {
             "name": label(group["group"]),
             "value": number(group["value"], decimals),
-            "within": ""
-            if group["low"] is None
-            else f"{number(group['low'], decimals)} to {number(group['high'], decimals)}",
+            "within": within(group["low"], group["high"], decimals),
             "samples": f"{group['samples'] or 0:,}",
         }
         for group in told
@@ -78,21 +72,18 @@ def card(results: Record) -> str:
 
     What has no value is left out: a card has no word for missing evidence.
     """
-    verdicts = [each for each in map(known, results["verdicts"]) if each["value"] is not None]
-    tasks = dict.fromkeys(" and ".join(each["tasks"]) for each in verdicts)
     data = {each["task"]: known(each) for each in results.get("data", ())}
-    model = next((each["name"] for each in results.get("checkpoints", ()) if each["role"] == "model"), "model")
-    view = [
-        {
-            "dataset": task,
-            "revision": data[task]["revision"] if task in data else None,
-            "metrics": [
-                *chain.from_iterable(map(_metrics, (each for each in verdicts if " and ".join(each["tasks"]) == task)))
-            ],
-        }
-        for task in tasks
+    metrics: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for each in map(known, results["verdicts"]):
+        if each["value"] is not None:
+            metrics[" and ".join(each["tasks"])] += _metrics(each)
+    tasks = [
+        {"dataset": task, "revision": data[task]["revision"] if task in data else None, "metrics": found}
+        for task, found in metrics.items()
     ]
-    return printable(_templates().get_template("card.md").render(model=model, tasks=view)) + "\n" + markdown(results)
+    named = name_of(results)
+    view = {"model": "model" if named is None else named, "tasks": tasks}
+    return printable(_templates().get_template("card.md").render(view)) + "\n" + markdown(results)
 
 
 def _metrics(each: Record) -> Iterator[dict[str, Any]]:
@@ -104,15 +95,10 @@ def _metrics(each: Record) -> Iterator[dict[str, Any]]:
     yield {"type": kind, "name": each["claim"], "value": each["value"], "args": args}
     for group in map(known, each["groups"]):
         if group["value"] is not None and each["columns"]:
-            own = {
-                "group": group["group"],
-                "low": group["low"],
-                "high": group["high"],
-                "confidence": each["confidence"],
-            }
-            sizes = {name: group[name] for name in ("samples", "clusters")}
+            args = {name: group[name] for name in ("group", "low", "high")} | {"confidence": each["confidence"]}
+            args |= {name: group[name] for name in ("samples", "clusters")}
             name = f"{each['heading'] or kind}, {label(group['group'])}"
-            yield {"type": kind, "name": name, "value": group["value"], "args": {**own, **sizes}}
+            yield {"type": kind, "name": name, "value": group["value"], "args": args}
 
 
 def table(results: Record) -> str:
@@ -148,10 +134,10 @@ def _cell(value: Any) -> Any:
 
 def workflow_commands(results: Record, page: str) -> list[str]:
     """GitHub's workflow commands for what is red, by kind as many as GitHub keeps; the last says how many more."""
-    red = [each for each in map(known, results["verdicts"]) if each["red"] and not each["expected_failure"]]
     kinds: dict[str, list[Record]] = {"error": [], "warning": []}
-    for each in sorted(red, key=lambda each: BY_URGENCY.index(each["outcome"])):
-        kinds["error" if each["outcome"] in {"fail", "error"} else "warning"].append(each)
+    for each in by_urgency(results):
+        if each["red"] and not each["expected_failure"]:
+            kinds["error" if each["outcome"] in {"fail", "error"} else "warning"].append(each)
     return [line for kind, found in kinds.items() for line in _annotated(kind, found, page)]
 
 
@@ -201,11 +187,7 @@ def _json(value: Any) -> str:
     return printable(json.dumps(value, ensure_ascii=False))
 
 
+@functools.cache
 def _templates() -> jinja2.Environment:
     # Markdown has no markup to escape: what others wrote goes into code spans
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("fairprobe.report"), undefined=jinja2.StrictUndefined, autoescape=False,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    environment.filters |= {"code": _code, "json": _json}
-    return environment
+    return environment(_code, _json, autoescape=False)

@@ -35,6 +35,15 @@ def number(value: float | None, decimals: int = 2) -> str:
     return text.replace("-", MINUS if text.strip("-0.,") else "")
 
 
+def within(low: float | None, high: float | None, decimals: int) -> str:
+    """The limits between which a value is shown to lie; nothing where there are none.
+
+    >>> within(0.081, 0.159, 2), within(None, None, 2)
+    ('0.08 to 0.16', '')
+    """
+    return "" if low is None else f"{number(low, decimals)} to {number(high, decimals)}"
+
+
 def exact(value: float) -> str:
     """A round number as people write it.
 

@@ -8,7 +8,7 @@ import hashlib
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -27,9 +27,10 @@ from fairprobe.report.expectation import (
     expectation,
     known,
     label,
+    name_of,
     statuses,
 )
-from fairprobe.report.figures import counted, exact, number, places
+from fairprobe.report.figures import counted, exact, number, places, within
 from fairprobe.report.printable import printable, short
 
 OUTCOMES = {
@@ -39,8 +40,6 @@ OUTCOMES = {
     "error": ("ended in an error", "ended in an error"),
     "pass": ("passes", "pass"),
 }
-
-
 MOST_ROWS = 1200
 """Rows of all forest plots together; a page of many groups and expectations shows those furthest behind."""
 LEAST_ROWS = 12
@@ -72,13 +71,12 @@ def _view(raw: Record) -> dict[str, Any]:
     blocked = any(blocks(each.raw) for each in shown)
     guards = [(each, guard) for each in shown for guard in each.raw["guards"]]
     held = {(each.anchor, guard["name"]): None for each, guard in guards if guard["outcome"] == "pass"}
-    model = next((str(each.get("name")) for each in raw["checkpoints"] if each.get("role") == "model"), "")
     divided = filters.divisions(shown)
     found_filters = filters.filters(shown, divided, taken)
     tally = ", ".join(f"{n} {outcome}" for outcome, n in Counter(each.outcome for each in shown).items())
     return {
         "raw": raw,
-        "title": " · ".join(filter(None, (tally, model, "fairprobe"))),
+        "title": " · ".join(filter(None, (tally, name_of(raw), "fairprobe"))),
         "headline": headline(raw),
         # what is less than every claim shown, the headline says
         "release": raw["release"].get("complete") and not blocked and raw["release"].get("sentence"),
@@ -237,8 +235,7 @@ def _previous(comparison: Record, places_of: Mapping[tuple[str, str], str]) -> d
     for each in map(known, comparison["claims"]):
         keys = ("value_before", "value", "difference")
         decimals = places([each[key] for key in (*keys, "low", "high")])
-        low, high = (number(each[key], decimals) for key in ("low", "high"))
-        limits = each["why"] or f"{low} to {high}"
+        limits = each["why"] or within(each["low"], each["high"], decimals)
         values = [number(each[key], decimals) for key in keys]
         moves.append(Move(places_of.get((each["test"], each["claim"]), "top"), each, values, limits))
     moves.sort(key=lambda move: move.raw["outcome_before"] == move.raw["outcome"])
@@ -283,13 +280,14 @@ def fact(value: Any) -> Markup:
 
 @functools.cache
 def _templates() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("fairprobe.report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    for helper in (counted, exact, fact, label, measure, number, short, statuses, when):
-        environment.filters[helper.__name__] = helper
-    return environment
+    return environment(counted, exact, fact, label, measure, number, short, statuses, when)
+
+
+def environment(*filters: Callable[..., Any], autoescape: bool = True) -> jinja2.Environment:
+    """Our templates, with these functions as filters by their names."""
+    made = jinja2.Environment(
+        loader=jinja2.PackageLoader("fairprobe.report"), autoescape=autoescape, undefined=jinja2.StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    made.filters |= {each.__name__.strip("_"): each for each in filters}
+    return made

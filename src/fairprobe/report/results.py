@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import subprocess
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,10 +15,10 @@ from typing import Any
 
 from fairprobe import __version__, statistics
 from fairprobe.diagnosis import diagnose
-from fairprobe.errors import FairprobeError
 from fairprobe.expressions import Expectation, measures
 from fairprobe.metrics import OF_CANDIDATES, Look, NoEvidence, grouped, labelled, measured
 from fairprobe.report.failures import failures
+from fairprobe.report.files import whole, writing
 from fairprobe.report.headings import heading
 from fairprobe.report.page import render
 from fairprobe.report.printable import encodable
@@ -119,16 +118,14 @@ def _together(verdicts: Sequence[Entry]) -> list[str]:
 
 def write(folder: Path, results: Mapping[str, Any]) -> Path:
     """Write `results.json` and `index.html`; the page's path. Raises `FairprobeError` for a folder that refuses."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _replace(folder / "results.json", json.dumps(results, indent=1, ensure_ascii=False, allow_nan=False))
-        _replace(folder / "index.html", render(results))
-    except OSError as error:
-        msg = (
-            f"the report cannot be written to {folder}: {error}. The answers are kept: choose another folder with "
-            "--fairprobe-report=DIR and run again, nothing is asked twice."
-        )
-        raise FairprobeError(msg) from error
+    with writing("the report", folder):
+        texts = {
+            "results.json": json.dumps(results, indent=1, ensure_ascii=False, allow_nan=False),
+            "index.html": render(results),
+        }
+        for name, text in texts.items():
+            with whole(folder / name) as part:
+                part.write_text(text, encoding="utf-8")
     return folder / "index.html"
 
 
@@ -215,13 +212,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Sequence) and not isinstance(value, bytes):
         return [_plain(held) for held in value]
     return _plain(value.item()) if hasattr(value, "item") else str(value)
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
 
 
 def _git(root: Path, *arguments: str) -> str | None:

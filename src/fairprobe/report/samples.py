@@ -5,7 +5,6 @@ A file holds one task with one checkpoint. What fairprobe adds stands in columns
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
@@ -18,6 +17,7 @@ from polars import selectors
 
 from fairprobe.errors import FairprobeError
 from fairprobe.metrics import Role
+from fairprobe.report.files import whole, writing
 from fairprobe.report.printable import encodable
 from fairprobe.tasks import Outcomes, Recorded, Samples, Task
 
@@ -26,8 +26,8 @@ OWN = "fairprobe_"
 _OURS = re.compile(rf"_*{OWN}")
 """Columns of the data that look like ours, since they were: they are told apart by one more underscore."""
 TEXTS = ("prompt", "response", "target")
-KEY = f"{OWN}key"
-"""What tells a sample from the others, whichever run it was asked in."""
+KEY, NAME = f"{OWN}key", f"{OWN}name"
+"""What tells a sample from the others, whichever run it was asked in, and what the report of its run calls it."""
 NUMBERS = ("score", "noise", "tokens")
 """Kinds of numbers that a sample has several of, by name."""
 
@@ -37,28 +37,20 @@ def write(folder: Path, looked: Mapping[tuple[Task, Role], Outcomes]) -> list[di
 
     Raises `FairprobeError` for a folder that refuses.
     """
-    try:
-        (folder / FOLDER).mkdir(parents=True, exist_ok=True)
+    with writing("the samples", folder / FOLDER, ValueError, TypeError, pl.exceptions.PolarsError):
         return [_written(folder, task, role, outcomes) for (task, role), outcomes in looked.items()]
-    except (OSError, ValueError, TypeError, pl.exceptions.PolarsError) as error:
-        msg = (
-            f"the samples cannot be written to {folder / FOLDER}: {error}. The answers are kept: choose another folder "
-            "with --fairprobe-report=DIR and run again, nothing is asked twice."
-        )
-        raise FairprobeError(msg) from error
 
 
 def _written(folder: Path, task: Task, role: Role, outcomes: Outcomes) -> dict[str, Any]:
     name = f"{FOLDER}/{task.name}{'' if role == 'model' else f'.{role}'}.parquet"
-    part = folder / f"{name}.{os.getpid()}"
     frame = _frame(task, outcomes)
-    try:
-        frame.write_parquet(part)
-    except pl.exceptions.PolarsError:
-        # what has no place in Parquet, such as a struct without fields, stands there as text
-        nested = [column for column in frame.iter_columns() if column.dtype.is_nested()]
-        frame.with_columns(pl.Series(each.name, [*map(str, each)]) for each in nested).write_parquet(part)
-    part.replace(folder / name)
+    with whole(folder / name) as part:
+        try:
+            frame.write_parquet(part)
+        except pl.exceptions.PolarsError:
+            # what has no place in Parquet, such as a struct without fields, stands there as text
+            nested = [column for column in frame.iter_columns() if column.dtype.is_nested()]
+            frame.with_columns(pl.Series(each.name, [*map(str, each)]) for each in nested).write_parquet(part)
     recorded = task if isinstance(task, Recorded) else None
     return {
         "task": task.name,
@@ -144,7 +136,7 @@ def _outcomes(run: Path, known: Mapping[str, Any]) -> Outcomes:
     own = {name.removeprefix(OWN): held[name] for name in held.columns if name.startswith(OWN)}
     data = held.select(name for name in held.columns if not name.startswith(OWN))
     data = data.rename({name: name[1:] for name in data.columns if _OURS.match(name)})
-    frame = data.with_columns(_keys(data, known).alias(KEY))
+    frame = data.with_columns(_keys(data, known).alias(KEY), own["sample"].alias(NAME))
 
     def numbers(kind: str) -> dict[str, np.ndarray]:
         return {
@@ -155,12 +147,10 @@ def _outcomes(run: Path, known: Mapping[str, Any]) -> Outcomes:
 
     texts: dict[str, Sequence[str | None]] = {name: own[name].to_list() if name in own else () for name in TEXTS}
     pair = own["pair"].to_numpy() if "pair" in own else None
-    # a row's number is no key of another run's
-    cluster = {
-        "column": lambda: own["cluster"],
-        "rows": lambda: frame.select(pl.col(KEY).first().over(own["cluster"])).to_series(),
-        "row": lambda: frame[KEY],
-    }[known["clusters"]]()
+    cluster = own["cluster"] if known["clusters"] == "column" else frame[KEY]
+    if known["clusters"] == "rows":
+        # a row's number is no key of another run's, but what the first of them asks is
+        cluster = frame.select(pl.col(KEY).first().over(own["cluster"])).to_series()
     weight = own["weight"].to_numpy() if "weight" in own else None
     samples = Samples(frame, np.array(cluster.to_list(), dtype=object), pair, weight)
     return Outcomes(

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from rich.table import Table
 from rich.text import Text
 
 from fairprobe.report.anchors import anchor
-from fairprobe.report.expectation import BY_URGENCY, known, label
-from fairprobe.report.figures import counted, exact, number, places
+from fairprobe.report.expectation import Record, by_urgency, label
+from fairprobe.report.figures import counted, exact, number, places, within
 from fairprobe.report.printable import printable, short
-
-Record = Mapping[str, Any]
 
 STYLES = {"pass": "green", "fail": "bold red", "invalid": "magenta", "inconclusive": "yellow", "error": "red"}
 FACTS = ("test", "value", "shown within", "claim", "size", "decides")
@@ -33,7 +28,7 @@ def summary(results: Record, width: int) -> Table:
     table = _table("verdict", *(FACTS if is_wide else ("test",)))
     for column in table.columns[2:-1]:
         column.justify = "right"
-    verdicts = sorted(map(known, results["verdicts"]), key=lambda each: BY_URGENCY.index(each["outcome"]))
+    verdicts = by_urgency(results)
     for each in verdicts[:MOST]:
         facts = facts_of(each)
         cells = facts.values() if is_wide else ["\n".join(filter(None, (facts.pop("test"), _in_a_line(facts))))]
@@ -59,13 +54,12 @@ def moved(comparison: Record, width: int) -> Table:
 
 def _moves(each: Record) -> dict[str, str]:
     decimals = places([each[name] for name in ("value_before", "value", "difference", "low", "high")])
-    low, high = (number(each[name], decimals) for name in ("low", "high"))
-    within = f"not known: {printable(each['why'])}" if each["why"] else f"{low} to {high}"
+    limits = f"not known: {printable(each['why'])}" if each["why"] else within(each["low"], each["high"], decimals)
     flips = ("" if each[name] is None else f"{each[name]:,}" for name in ("lost", "won"))
     return dict(zip(MOVES, (
         printable(anchor(each["test"])), each["outcome_before"], each["outcome"],
         number(each["value_before"], decimals), number(each["value"], decimals),
-        "" if each["difference"] is None else number(each["difference"], decimals), within, *flips,
+        "" if each["difference"] is None else number(each["difference"], decimals), limits, *flips,
     ), strict=True))  # fmt: skip
 
 
@@ -85,12 +79,11 @@ def _word(each: Record) -> Text:
 def facts_of(each: Record) -> dict[str, str]:
     """What a line says of a verdict, by its head: test, value, limits, bound, size, and the groups that decide."""
     decimals = places([each[name] for name in ("value", "low", "high", "bound")])
-    low, high = (number(each[name], decimals) for name in ("low", "high"))
     exactly = each["value"] is not None and each["low"] == each["value"] == each["high"]
     return {
         "test": printable(anchor(each["test"])),
         "value": number(each["value"], decimals),
-        "shown within": "" if each["low"] is None else "exactly" if exactly else f"{low} to {high}",
+        "shown within": "exactly" if exactly else within(each["low"], each["high"], decimals),
         "claim": "" if each["bound"] is None else f"{each['comparison']} {exact(each['bound'])}",
         "size": counted(each["clusters"], "cluster") if each["clusters"] else "",
         "decides": _decides(each),
@@ -98,9 +91,9 @@ def facts_of(each: Record) -> dict[str, str]:
 
 
 def _in_a_line(facts: Record) -> str:
-    within = facts["shown within"] and f" ({facts['shown within']})"
+    limits = facts["shown within"] and f" ({facts['shown within']})"
     said = (
-        f"{facts['value']}{within}",
+        f"{facts['value']}{limits}",
         facts["claim"] and f"expected {facts['claim']}",
         facts["size"],
         facts["decides"],

@@ -8,7 +8,7 @@ from fairprobe.statistics.decision import (
     decide,
     enough_clusters,
 )
-from fairprobe.statistics.estimates import Estimates, combine, estimate, subtract
+from fairprobe.statistics.estimates import Estimates, combine, estimate, indexed, subtract
 from fairprobe.statistics.influence import bonett_wright, jackknife, rank_correlation, ratio_of_sums, u_statistic
 from fairprobe.statistics.misclassification import Told, corrected
 from fairprobe.statistics.multiplicity import benjamini_hochberg, holm
@@ -35,6 +35,7 @@ __all__ = [
     "enough_clusters",
     "estimate",
     "holm",
+    "indexed",
     "interval",
     "jackknife",
     "korn_graubard",
