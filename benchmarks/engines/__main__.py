@@ -1,10 +1,11 @@
 """The engine `transformers` beside lm-eval's `hf`: the same texts, the same numbers, and what they cost.
 
-    python benchmarks/engines [--only CASE] [--quick] [--lm-eval FOLDER]
+    python benchmarks/engines [--only CASE] [--quick] [--device cuda] [--lm-eval FOLDER]
 
 Both run in turn, each in a process and an environment of its own, with one thread. Timed are the CPU seconds from texts
-to answers (imports and weights lie outside); lm-eval runs at the best of three batch sizes. What is compared are
-ratios within a pair of runs, and counts; the exit status is 1 where one misses what is required.
+to answers (imports and weights lie outside), on a GPU the seconds, with a checkpoint of a billion weights and ten times
+the items; lm-eval runs at the best of three batch sizes. What is compared are ratios within a pair of runs, and counts;
+the exit status is 1 where one misses what is required.
 """
 
 from __future__ import annotations
@@ -24,15 +25,13 @@ from typing import Any
 import cases
 from cases import Case, Item, Tokens
 
-from checkpoints import M5, checkpoint
+from checkpoints import B1, M5, Shape, checkpoint
 
 HERE = Path(__file__).resolve().parent
 LM_EVAL = HERE.parents[1] / ".venv-lmeval"
 PAIRS = 3
-BATCHES, WRITING = (1, 8, 32), 32
-"""The batch sizes lm-eval may choose from, and the one at which it writes."""
-SWEPT, LOOPED = 4000, 24
-"""Tokens of prompts in the sweep over batch sizes, and how many prompts are continued one at a time."""
+LOOPED = 24
+"""How many prompts are continued one at a time."""
 LOOP = 4.0
 """How many times the rate of a loop over prompts is required."""
 NEAR, EXTRA = 1e-4, 1.02
@@ -51,6 +50,28 @@ ONE_THREAD = {
 
 
 @dataclass(frozen=True)
+class Setting:
+    """Where both sides run, on what, and how many items.
+
+    `batches` are the sizes lm-eval may choose from, `writing` the one at which it writes, `swept` the tokens of prompts
+    in the sweep over them.
+    """
+
+    device: str
+    shape: Shape
+    batches: tuple[int, ...]
+    writing: int
+    swept: int
+    times: int
+
+
+SETTINGS = {
+    "cpu": Setting("cpu", M5, (1, 8, 32), 32, 4_000, 1),
+    "cuda": Setting("cuda", B1, (16, 64, 256), 256, 40_000, 10),
+}
+
+
+@dataclass(frozen=True)
 class Run:
     """What one side answered, and what that cost."""
 
@@ -64,15 +85,16 @@ class Run:
 class Side:
     """A script that answers a case, and the Python that runs it."""
 
-    def __init__(self, python: Path, script: str) -> None:
+    def __init__(self, python: Path, script: str, device: str) -> None:
         self.python = python
         self.script = HERE / script
+        self.device = device
 
     def runs(self, case: Case, items: Sequence[Item], batches: Sequence[int], folder: Path) -> list[Run]:
         """One run over these items for each batch size, all in one process."""
         order = {
             "folder": str(folder), "items": items, "warm": cases.warm(case), "batches": list(batches),
-            "max_tokens": case.max_tokens,
+            "max_tokens": case.max_tokens, "device": self.device,
         }  # fmt: skip
         with tempfile.TemporaryDirectory() as name:
             given, answered = Path(name, "order.json"), Path(name, "results.json")
@@ -119,12 +141,12 @@ class Findings:
         self.say(what, told, f"at most {required:,g}", holds=value <= required)
 
 
-def measure(case: Case, sides: Mapping[str, Side], pairs: int, found: Findings) -> None:
+def measure(case: Case, sides: Mapping[str, Side], setting: Setting, pairs: int, found: Findings) -> None:
     """Run a case on every side in turn, and say what was found."""
-    folder = checkpoint(M5)
+    folder = checkpoint(setting.shape)
     counted = cases.tokens(case, folder)
     found.begin(case, counted)
-    batch = WRITING if case.written else _best(case, counted, sides["lm-eval"], folder)
+    batch = setting.writing if case.written else _best(case, counted, sides["lm-eval"], setting, folder)
     ours, theirs, loops = [], [], []
     for _ in range(pairs):
         theirs.append(sides["lm-eval"].run(case, case.items, batch, folder))
@@ -135,19 +157,19 @@ def measure(case: Case, sides: Mapping[str, Side], pairs: int, found: Findings) 
     for run in (theirs[-1], ours[-1]):
         print(f"  {', '.join(f'{name} {version}' for name, version in run.versions.items())}")
     ratios = [them.seconds / us.seconds for us, them in zip(ours, theirs, strict=True)]
-    found.at_least("lm-eval's CPU time over ours", ratios, case.required)
+    found.at_least("lm-eval's time over ours", ratios, case.required)
     if case.written:
         _compare_texts(ours, theirs, loops, found)
     else:
         _compare_choices(ours[-1], theirs[-1], counted, found)
 
 
-def _best(case: Case, counted: Tokens, side: Side, folder: Path) -> int:
+def _best(case: Case, counted: Tokens, side: Side, setting: Setting, folder: Path) -> int:
     """The batch size at which lm-eval is fastest here, on some of the items."""
-    size = min(len(case.items), max(8, SWEPT * len(counted.prompts) // sum(counted.prompts)))
+    size = min(len(case.items), max(8, setting.swept * len(counted.prompts) // sum(counted.prompts)))
     # each twice, and the shorter counts: one hiccup should not pick a slower size
-    swept = side.runs(case, case.items[:size], BATCHES * 2, folder)
-    seconds = {batch: min(run.seconds for run in swept[at :: len(BATCHES)]) for at, batch in enumerate(BATCHES)}
+    swept = side.runs(case, case.items[:size], setting.batches * 2, folder)
+    seconds = {batch: min(run.seconds for run in swept[at :: len(setting.batches)]) for at, batch in enumerate(setting.batches)}
     best = min(seconds, key=seconds.__getitem__)
     told = ", ".join(f"{batch}: {taken:.2f} s" for batch, taken in seconds.items())
     print(f"  lm-eval by batch size on {size} items: {told}; {best} is used", flush=True)
@@ -156,7 +178,7 @@ def _best(case: Case, counted: Tokens, side: Side, folder: Path) -> int:
 
 def _say_costs(us: Run, them: Run, batch: int) -> None:
     names = ("forward_calls", "prefill_tokens", "padded_tokens", "head_rows")
-    print(f"  {'':28} {'CPU s':>8}" + "".join(f"{name.replace('_', ' '):>16}" for name in names) + f"{'peak MB':>10}")
+    print(f"  {'':28} {'seconds':>8}" + "".join(f"{name.replace('_', ' '):>16}" for name in names) + f"{'peak MB':>10}")
     for name, run in ((f"lm-eval, batch size {batch}", them), ("fairprobe", us)):
         counts = "".join(f"{run.counts.get(count, 0):>16,}" for count in names)
         print(f"  {name:28} {run.seconds:8.2f}{counts}{run.megabytes:>10.0f}")
@@ -200,6 +222,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=SIZES, action="append", help="this case; may be said again")
     parser.add_argument("--quick", action="store_true", help="few items and one pair: whether it works, not how fast")
+    parser.add_argument("--device", choices=SETTINGS, default="cpu", help="where both run (default: cpu)")
     parser.add_argument("--pairs", type=int, help=f"how often both sides run in turn (default: {PAIRS})")
     parser.add_argument(
         "--lm-eval", type=Path, default=Path(os.environ.get("FAIRPROBE_LM_EVAL", LM_EVAL)),
@@ -210,17 +233,17 @@ def main() -> int:
     if not python.exists():
         print(f"{given.lm_eval} has no bin/python: `make bench` makes .venv-lmeval, or name one with --lm-eval")
         return 1
-    ours = Path(sys.executable)
+    setting, ours = SETTINGS[given.device], Path(sys.executable)
     sides = {
-        "lm-eval": Side(python, "ask_lm_eval.py"),
-        "fairprobe": Side(ours, "ask_fairprobe.py"),
-        "loop": Side(ours, "ask_generate.py"),
+        "lm-eval": Side(python, "ask_lm_eval.py", given.device),
+        "fairprobe": Side(ours, "ask_fairprobe.py", given.device),
+        "loop": Side(ours, "ask_generate.py", given.device),
     }
     found = Findings()
     for name in given.only or SIZES:
         make, size, small = SIZES[name]
-        case = make(small if given.quick else size)
-        measure(case, sides, given.pairs or (1 if given.quick else PAIRS), found)
+        case = make(setting.times * (small if given.quick else size))
+        measure(case, sides, setting, given.pairs or (1 if given.quick else PAIRS), found)
     print("\n" + "\n".join([f"missed: {each}" for each in found.missed] or ["nothing is missed"]))
     return 1 if found.missed else 0
 

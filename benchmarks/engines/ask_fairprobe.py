@@ -16,7 +16,8 @@ from fairprobe.requests import Choose, Chosen, Generate, Generated, Prompt, Requ
 
 def opened(order: Mapping[str, Any], _: int) -> tuple[phase.Ask, Any]:
     """A new engine, since one keeps the tokens of what it was asked; it sets the size of its batches itself."""
-    engine = open_engine("transformers", resolve(order["folder"], "model"), {"dtype": "float32"}, {})
+    arguments = {"dtype": "float32", "device": order["device"]}
+    engine = open_engine("transformers", resolve(order["folder"], "model", arguments), arguments, {})
     embedded = _embedded()
 
     def ask(items: Sequence[Mapping[str, Any]]) -> list[Any]:

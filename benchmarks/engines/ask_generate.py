@@ -14,14 +14,14 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 def opened(order: Mapping[str, Any], _: int) -> tuple[phase.Ask, Any]:
     """The model and tokenizer as transformers loads them."""
-    model = AutoModelForCausalLM.from_pretrained(order["folder"], dtype=torch.float32).eval()
+    model = AutoModelForCausalLM.from_pretrained(order["folder"], dtype=torch.float32).eval().to(order["device"])
     tokenizer = AutoTokenizer.from_pretrained(order["folder"])
     counts: Counter[str] = Counter()
 
     def ask(items: Sequence[Mapping[str, Any]]) -> list[Any]:
         texts = []
         for item in items:
-            prompt = tokenizer(item["prompt"], return_tensors="pt")
+            prompt = tokenizer(item["prompt"], return_tensors="pt").to(model.device)
             given = {"max_new_tokens": order["max_tokens"], "do_sample": False}
             ids = model.generate(prompt["input_ids"], attention_mask=prompt["attention_mask"], **given)
             size = prompt["input_ids"].shape[1]

@@ -45,7 +45,7 @@ class Counted(HFLM):
 
 def opened(order: Mapping[str, Any], batch: int) -> tuple[phase.Ask, Any]:
     """HFLM at one batch size; the tokenizer adds nothing to a text, so neither does it."""
-    model = Counted(pretrained=order["folder"], dtype="float32", device="cpu", batch_size=batch)
+    model = Counted(pretrained=order["folder"], dtype="float32", device=order["device"], batch_size=batch)
 
     def choose(items: Sequence[Mapping[str, Any]]) -> list[Any]:
         pairs = [(item["prompt"], f" {option}") for item in items for option in item["options"]]

@@ -31,6 +31,7 @@ class Shape(NamedTuple):
 
 M5 = Shape("m5", 256, 688, 5, 4096, 8)
 M60 = Shape("m60", 640, 1728, 11, 8192, 10)
+B1 = Shape("b1", 2048, 5632, 22, 32000, 32)
 
 
 def checkpoint(shape: Shape) -> Path:
