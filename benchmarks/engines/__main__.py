@@ -67,7 +67,7 @@ class Setting:
 
 SETTINGS = {
     "cpu": Setting("cpu", M5, (1, 8, 32), 32, 4_000, 1),
-    "cuda": Setting("cuda", B1, (16, 64, 256), 256, 40_000, 10),
+    "cuda": Setting("cuda", B1, (4, 16, 64), 256, 20_000, 10),
 }
 
 
