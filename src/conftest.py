@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 
 import fairprobe
+from fairprobe.rewriting.edits import applied
+from fairprobe.rewriting.features.feature import Feature
 
 
 @pytest.fixture(autouse=True)
@@ -17,6 +19,17 @@ def _names(request: pytest.FixtureRequest, doctest_namespace: dict[str, Any]) ->
     ]
     answers = fairprobe.Recorded(answered, score="similarity", name="answers")
     own = request.node.dtest.globs  # a module's own names come first
-    names = {**public, "clues": clues, "answers": answers}
+    names = {**public, "clues": clues, "answers": answers, "changed": _changed, "kept": _kept}
     doctest_namespace.clear()  # it lives as long as the session
     doctest_namespace.update({name: held for name, held in names.items() if name not in own})
+
+
+def _changed(feature: Feature, *sentences: str) -> None:
+    """Print each sentence with all edits of a feature."""
+    for sentence in sentences:
+        print(applied(sentence, feature.edits(sentence)))
+
+
+def _kept(feature: Feature, *sentences: str) -> bool:
+    """Whether a feature proposes nothing in any of these sentences."""
+    return not any(feature.edits(sentence) for sentence in sentences)
