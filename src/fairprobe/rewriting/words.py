@@ -13,8 +13,11 @@ from functools import cached_property, lru_cache
 
 from lemminflect import getAllLemmas, getInflection
 
+from fairprobe.rewriting.edits import protected
+
 TOKEN = re.compile(
-    r"[A-Za-zÀ-ɏ]+(?=n['’]t\b)|n['’]t\b|['’](?:s|re|ve|ll|d|m)\b|[A-Za-zÀ-ɏ]+(?:['’-][A-Za-zÀ-ɏ]+)*(?=['’](?:s|re|ve|ll|d|m)\b)"
+    r"[A-Za-zÀ-ɏ]+(?=n['’]t\b)|n['’]t\b|['’](?:s|re|ve|ll|d|m)\b"
+    r"|[A-Za-zÀ-ɏ]+(?:['’-][A-Za-zÀ-ɏ]+)*(?=['’](?:s|re|ve|ll|d|m)\b)"
     r"|[A-Za-zÀ-ɏ]+(?:-[A-Za-zÀ-ɏ]+)*|\d[\d.,:/]*\w*|[.!?]+|\S",
     re.IGNORECASE,
 )
@@ -58,26 +61,36 @@ BREAKS = frozenset({".", "!", "?", ",", ";", ":", "(", ")", "—", "–", '"', "
 RARE = {
     "left": "VBD VBN JJ", "saw": "VBD NN", "felt": "VBD VBN", "found": "VBD VBN", "ground": "NN", "people": "NNS",
     "water": "NN", "school": "NN", "house": "NN", "home": "RB NN", "man": "NN", "book": "NN", "head": "NN VB",
-    "children": "NNS", "men": "NNS", "well": "RB", "better": "JJR RBR", "best": "JJS RBS", "worse": "JJR RBR", "worst": "JJS RBS", "letters": "NNS", "thing": "NN", "near": "IN",
+    "children": "NNS", "men": "NNS", "well": "RB", "better": "JJR RBR", "best": "JJS RBS", "worse": "JJR RBR",
+    "worst": "JJS RBS", "letters": "NNS", "thing": "NN", "near": "IN",
     "name": "NN VB", "time": "NN", "day": "NN", "year": "NN", "friend": "NN", "teacher": "NN", "mother": "NN",
     "father": "NN", "brother": "NN", "sister": "NN", "doctor": "NN", "dog": "NN", "cat": "NN", "bed": "NN", "car": "NN",
     "good": "JJ NN", "bad": "JJ", "new": "JJ", "old": "JJ", "young": "JJ", "long": "JJ RB", "big": "JJ", "small": "JJ",
-    "last": "JJ RB VB", "next": "JJ RB", "first": "JJ RB", "second": "JJ NN", "other": "JJ", "same": "JJ", "own": "JJ VB",
-    "right": "JJ RB NN", "late": "JJ RB", "early": "JJ RB", "hard": "JJ RB", "fast": "JJ RB", "back": "RB NN", "open": "JJ VB",
-    "dry": "JJ VB", "warm": "JJ VB", "cool": "JJ VB", "clean": "JJ VB", "clear": "JJ VB", "empty": "JJ VB", "free": "JJ VB",
+    "last": "JJ RB VB", "next": "JJ RB", "first": "JJ RB", "second": "JJ NN", "other": "JJ", "same": "JJ",
+    "own": "JJ VB",
+    "right": "JJ RB NN", "late": "JJ RB", "early": "JJ RB", "hard": "JJ RB", "fast": "JJ RB", "back": "RB NN",
+    "open": "JJ VB",
+    "dry": "JJ VB", "warm": "JJ VB", "cool": "JJ VB", "clean": "JJ VB", "clear": "JJ VB", "empty": "JJ VB",
+    "free": "JJ VB",
     "quiet": "JJ", "slow": "JJ", "calm": "JJ", "busy": "JJ", "ready": "JJ", "sure": "JJ", "happy": "JJ", "tired": "JJ",
     "news": "NN", "series": "NN", "species": "NNS", "clothes": "NNS", "police": "NNS", "morning": "NN", "evening": "NN",
     "ceiling": "NN", "king": "NN", "ring": "NN VB", "spring": "NN", "string": "NN", "wing": "NN", "bring": "VB",
     "thousand": "CD", "hundred": "CD", "million": "CD", "red": "JJ", "blue": "JJ", "green": "JJ", "white": "JJ",
-    "black": "JJ", "brown": "JJ", "favourite": "JJ", "favorite": "JJ", "let": "VB VBD VBN", "minutes": "NNS", "hours": "NNS",
+    "black": "JJ", "brown": "JJ", "favourite": "JJ", "favorite": "JJ", "let": "VB VBD VBN", "minutes": "NNS",
+    "hours": "NNS",
     "meeting": "NN VBG", "building": "NN VBG", "interesting": "JJ", "boring": "JJ", "exciting": "JJ", "amazing": "JJ",
     "surprising": "JJ", "disappointing": "JJ", "charming": "JJ", "willing": "JJ", "missing": "JJ VBG", "during": "IN",
-    "following": "JJ VBG", "according": "VBG", "anything": "PRP", "wedding": "NN", "painting": "NN VBG", "feeling": "VBG NN",
+    "following": "JJ VBG", "according": "VBG", "anything": "PRP", "wedding": "NN", "painting": "NN VBG",
+    "feeling": "VBG NN",
     "leaves": "NNS VBZ", "lives": "VBZ NNS", "means": "VBZ NNS", "does": "DO", "was": "BE", "has": "HV", "his": "PP",
-    "fun": "NN", "way": "NN", "world": "NN", "city": "NN", "team": "NN", "company": "NN", "door": "NN", "light": "NN JJ VB",
-    "kind": "NN JJ", "fine": "JJ", "wrong": "JJ", "true": "JJ", "enough": "QT", "own.": "JJ", "afraid": "JJ", "able": "JJ",
-    "alone": "JJ RB", "asleep": "JJ", "awake": "JJ", "alive": "JJ", "smart": "JJ", "sick": "JJ", "fat": "JJ NN", "thin": "JJ",
-    "weak": "JJ", "strong": "JJ", "nice": "JJ", "rich": "JJ", "poor": "JJ", "proud": "JJ", "loud": "JJ RB", "angry": "JJ",
+    "fun": "NN", "way": "NN", "world": "NN", "city": "NN", "team": "NN", "company": "NN", "door": "NN",
+    "light": "NN JJ VB",
+    "kind": "NN JJ", "fine": "JJ", "wrong": "JJ", "true": "JJ", "enough": "QT", "own.": "JJ", "afraid": "JJ",
+    "able": "JJ",
+    "alone": "JJ RB", "asleep": "JJ", "awake": "JJ", "alive": "JJ", "smart": "JJ", "sick": "JJ", "fat": "JJ NN",
+    "thin": "JJ",
+    "weak": "JJ", "strong": "JJ", "nice": "JJ", "rich": "JJ", "poor": "JJ", "proud": "JJ", "loud": "JJ RB",
+    "angry": "JJ",
 }  # fmt: skip
 """Words whose entry in the lexicon holds uses that are too rare to count."""
 
@@ -148,6 +161,11 @@ class Text:
     def __init__(self, text: str) -> None:
         self.text = text
         self.words = _tagged(text)
+
+    @cached_property
+    def protected(self) -> list[tuple[int, int]]:
+        """Where nothing may be changed: quotations, code, addresses, placeholders, numbers."""
+        return protected(self.text)
 
     @cached_property
     def places(self) -> dict[str, list[int]]:
@@ -264,7 +282,7 @@ def _decided(words: list[Word], place: int, *, has_verb: bool) -> str:
         at -= 1
     before = words[at].tag if at >= 0 else ""
     direct = words[place - 1].tag if place else ""
-    if word.capital and place and direct not in {"PUNCT"} and not _is_all_caps_sentence(words):
+    if word.capital and place and direct != "PUNCT" and not _is_all_caps_sentence(words):
         return "NNS" if "NNS" in can and "NN" not in can else "NNP"
     if not can:
         return _guessed(word, direct)
@@ -282,7 +300,7 @@ def _decided(words: list[Word], place: int, *, has_verb: bool) -> str:
                 return tag
     if direct in {"DT", "PP", "QT", "CD", "JJ", "JJR", "JJS", "POS"}:
         return _nominal(can, following)
-    if direct in {"IN"}:
+    if direct == "IN":
         return "VBG" if "VBG" in can else _nominal(can, following)
     if before in {"PRP", "WP", "EX"}:
         for tag in ("VBD", "VBZ", "VB"):
@@ -326,7 +344,9 @@ def _may_be_verb(tag: str, before: str, can: frozenset[str], following: Word | N
         return before == "NNS" and (following is None or following.tag in {"DT", "PP", "IN", "TO", "OBJ", "RB", "QT"})
     nounlike = "NNS" in can
     return before != "NNS" and (
-        not nounlike or following is None or following.tag in {"DT", "PP", "IN", "TO", "OBJ", "RB", "QT", "CD", "PRP", "PUNCT", ""}
+        not nounlike
+        or following is None
+        or following.tag in {"DT", "PP", "IN", "TO", "OBJ", "RB", "QT", "CD", "PRP", "PUNCT", ""}
     )
 
 
@@ -342,20 +362,18 @@ def _finite_follows(words: list[Word], place: int) -> bool:
 
 
 def _verb_before(words: list[Word], place: int) -> bool:
-    return any(word.tag in {"VBD"} for word in words[max(0, place - 8) : place])
+    return any(word.tag == "VBD" for word in words[max(0, place - 8) : place])
 
 
 def _nominal(can: frozenset[str], following: Word | None) -> str:
     """The use of a word inside a noun phrase: an adjective before a noun, else a noun."""
     noun_next = following is not None and (
-        bool({"NN", "NNS"} & following.uses) or following.tag in {"CD"} or (following.capital and not following.tag)
+        bool({"NN", "NNS"} & following.uses) or following.tag == "CD" or (following.capital and not following.tag)
     )
-    order = ("JJR", "JJS", "JJ", "VBG", "VBN", "NN", "NNS") if noun_next and "NN" not in can else (
-        ("JJ", "NN", "NNS") if noun_next else ("NN", "NNS", "JJR", "JJS", "JJ"))  # fmt: skip
-    for tag in (*order, "NN", "NNS", "RB", "RBR", "RBS", "JJ", "JJR", "JJS", "VBG", "VBN", "VB", "VBD", "VBZ"):
-        if tag in can:
-            return tag
-    return "NN"
+    inside = ("JJR", "JJS", "JJ", "VBG", "VBN", "NN", "NNS") if "NN" not in can else ("JJ", "NN", "NNS")
+    order = inside if noun_next else ("NN", "NNS", "JJR", "JJS", "JJ")
+    rest = ("NN", "NNS", "RB", "RBR", "RBS", "JJ", "JJR", "JJS", "VBG", "VBN", "VB", "VBD", "VBZ")
+    return next((tag for tag in (*order, *rest) if tag in can), "NN")
 
 
 def _guessed(word: Word, before: str) -> str:
@@ -381,7 +399,9 @@ def _clitic(words: list[Word], place: int) -> str:
     if before is not None and before.low == "let":
         return "OBJ"
     if following is not None and before is not None:
-        if before.low in SUBJECTS | {"who", "there", "that", "what", "here", "where"} or not _owns(following, words, place):
+        if before.low in SUBJECTS | {"who", "there", "that", "what", "here", "where"} or not _owns(
+            following, words, place
+        ):
             seen = following.low in {"been", "got", "had"} or following.uses == {"VBN"}
             return "HV" if seen or (following.uses & {"VBN"} and not following.uses & {"JJ", "VBD"}) else "BE"
         return "POS"

@@ -6,7 +6,13 @@ from collections.abc import Iterator
 
 from fairprobe.rewriting.edits import Edit
 from fairprobe.rewriting.features.feature import (
-    Feature, after_adverbs, before_adverbs, dropped, replaced, singular_third, subject_of,
+    Feature,
+    after_adverbs,
+    before_adverbs,
+    dropped,
+    replaced,
+    singular_third,
+    subject_of,
 )  # fmt: skip
 from fairprobe.rewriting.words import Text, lemma, uses
 
@@ -31,7 +37,8 @@ NOT_VERBS = frozenset(
 def no_third_person_s(text: Text) -> Iterator[Edit]:
     """Present verbs take no ending in the third person singular.
 
-    >>> changed(NO_S, "She works here.", "My brother knows him.", "It has a roof.", "He does nothing.", "Ann often sings.")
+    >>> changed(NO_S, "She works here.", "My brother knows him.", "It has a roof.", "He does nothing.",
+    ...         "Ann often sings.")
     She work here.
     My brother know him.
     It have a roof.
@@ -54,22 +61,26 @@ def no_third_person_s(text: Text) -> Iterator[Edit]:
 def theres_many(text: Text) -> Iterator[Edit]:
     """`There's` and `there was` before plurals too.
 
-    >>> changed(THERES, "There are two cats.", "There were many people.", "I know there are shops here.", "There are no buses.",
+    >>> changed(THERES, "There are two cats.", "There were many people.", "I know there are shops here.",
+    ...         "There are no buses.",
     ...         "In the park there were children.")
     There's two cats.
     There was many people.
     I know there's shops here.
     There's no buses.
     In the park there was children.
-    >>> kept(THERES, "There is a cat.", "Are there cats?", "They are there.", "The cats there are old.", "There was one bus.")
+    >>> kept(THERES, "There is a cat.", "Are there cats?", "They are there.", "The cats there are old.",
+    ...         "There was one bus.")
     True
     """
     for place, verb in _existentials(text):
         if text.low(verb) in {"are", "'re"}:
             new = text.cased(place, "there's")
             end = text.words[verb].end
-            yield Edit(text.words[place].start, end, new) if text.tag(verb + 1) != "NOT" else Edit(
-                text.words[verb].start, end, "is"
+            yield (
+                Edit(text.words[place].start, end, new)
+                if text.tag(verb + 1) != "NOT"
+                else Edit(text.words[verb].start, end, "is")
             )
         elif text.low(verb) == "were":
             yield replaced(text, verb, "was")
@@ -78,7 +89,8 @@ def theres_many(text: Text) -> Iterator[Edit]:
 def its_for_there(text: Text) -> Iterator[Edit]:
     """`It` stands for the `there` of existence.
 
-    >>> changed(ITS, "There is a cat.", "There's a bus.", "There were two men.", "Is there a shop?", "I think there are snakes.")
+    >>> changed(ITS, "There is a cat.", "There's a bus.", "There were two men.", "Is there a shop?",
+    ...         "I think there are snakes.")
     It is a cat.
     It's a bus.
     It was two men.
@@ -88,7 +100,9 @@ def its_for_there(text: Text) -> Iterator[Edit]:
     True
     """
     for place, verb in _existentials(text):
-        new = {"is": "it is", "'s": "it's", "are": "it's", "'re": "it's", "was": "it was", "were": "it was"}[text.low(verb)]
+        new = {"is": "it is", "'s": "it's", "are": "it's", "'re": "it's", "was": "it was", "were": "it was"}[
+            text.low(verb)
+        ]
         if text.tag(verb + 1) == "NOT" and text.low(verb) == "are":
             new = "it is"
         yield replaced(text, place, new, verb)
@@ -103,15 +117,24 @@ def _existentials(text: Text) -> Iterator[tuple[int, int]]:
         after = after_adverbs(text, verb + 1, negated=True)
         if text.tag(verb) != "BE" or text.low(verb) not in {"is", "'s", "are", "'re", "was", "were"}:
             continue
-        opens = text.opens(place) or text.tag(place - 1) in {"PUNCT", "CC", "CS", "VBP", "VBD", "VBZ", "WP", "VB", "NNS"} or (
-            text.low(place - 1) in {"that", "than", "think", "know", "believe", "though", "so", "as"}
-        ) or (text.tag(place - 1) in {"NN", "NNP"} and text.tag(after) in {"DT", "QT", "CD", "NNS"})  # fmt: skip
+        before = text.tag(place - 1)
+        said = lemma(text.low(place - 1)) in SAYING or text.low(place - 1) in {"that", "than", "though", "so", "as"}
+        opens = text.opens(place) or before in {"PUNCT", "CC", "CS", "WP"} or said or (
+            before in {"NN", "NNS", "NNP"} and text.tag(after) in {"DT", "QT", "CD", "NNS"}
+        )  # fmt: skip
         tag = text.tag(after)
-        noun = tag in {"DT", "QT", "CD", "NN", "NNS", "JJ", "JJR", "PRP", "PP", "VBG"} or text.low(after) in {"only", "about", "over"}
-        if opens and noun and not (tag == "NNP") and text.low(after) not in SUBJECT_WORDS:
+        noun = tag in {"DT", "QT", "CD", "NN", "NNS", "JJ", "JJR", "PRP", "PP", "VBG"} or text.low(after) in {
+            "only",
+            "about",
+            "over",
+        }
+        if opens and noun and tag != "NNP" and text.low(after) not in SUBJECT_WORDS:
             yield place, verb
 
 
+SAYING = frozenset(
+    "think know believe say hope see feel suppose guess mean tell find show hear learn claim report imagine".split()
+)
 SUBJECT_WORDS = frozenset("i he she it we they you my his her our their your".split())
 
 
@@ -138,7 +161,13 @@ def _omissible(text: Text) -> Iterator[tuple[int, int]]:
             continue
         first, _ = text.sentence(place)
         start = next((at for at in range(head, first - 1, -1) if text.tag(at) in {"PUNCT", "WP", "CS"}), first - 1)
-        if text.low(start) in {"what", "how", "where"} and text.low(place - 1) not in {"you", "we", "they", "he", "she"}:
+        if text.low(start) in {"what", "how", "where"} and text.low(place - 1) not in {
+            "you",
+            "we",
+            "they",
+            "he",
+            "she",
+        }:
             inverted = text.low(start + 1) in {"is", "are"}
             if inverted:
                 continue
@@ -161,14 +190,16 @@ def _gone(text: Text, place: int) -> Edit:
 def no_be_before_ing(text: Text) -> Iterator[Edit]:
     """No `is` or `are` before a progressive form.
 
-    >>> changed(NO_BE_ING, "She is working.", "They're sleeping.", "My brother is always singing.", "Are you going home?",
+    >>> changed(NO_BE_ING, "She is working.", "They're sleeping.", "My brother is always singing.",
+    ...         "Are you going home?",
     ...         "What are you doing?")
     She working.
     They sleeping.
     My brother always singing.
     You going home?
     What you doing?
-    >>> kept(NO_BE_ING, "I am working.", "She was working.", "It's raining.", "She is interesting.", "He is going to stay.")
+    >>> kept(NO_BE_ING, "I am working.", "She was working.", "It's raining.", "She is interesting.",
+    ...         "He is going to stay.")
     True
     """
     for place, after in _omissible(text):
@@ -182,9 +213,7 @@ def no_be_before_ing(text: Text) -> Iterator[Edit]:
 def _is_progressive(text: Text, place: int) -> bool:
     word = text.low(place)
     going = word == "going" and text.low(place + 1) == "to" and _base(text, place + 2)
-    if not word.endswith("ing") or word in NOT_VERBS or going or "VBG" not in uses(word):
-        return False
-    return True
+    return not (not word.endswith("ing") or word in NOT_VERBS or going or "VBG" not in uses(word))
 
 
 def _base(text: Text, place: int) -> bool:
@@ -202,7 +231,7 @@ def _inverted(text: Text) -> Iterator[tuple[int, int]]:
         if not text.asks(place) or text.tag(place + 1) == "NOT":
             continue
         before = text.low(place - 1)
-        if not (text.opens(place) or text.tag(place - 1) in {"WP"} or _ends_wh(text, place) or before == ","):
+        if not (text.opens(place) or text.tag(place - 1) == "WP" or _ends_wh(text, place) or before == ","):
             continue
         at = place + 1
         if text.low(at) in {"it", "that", "this", "there"}:
@@ -238,7 +267,8 @@ def no_be_before_gonna(text: Text) -> Iterator[Edit]:
     The shop gonna close.
     You gonna eat?
     What they gonna do?
-    >>> kept(NO_BE_GONNA, "I am going to stay.", "She was going to stay.", "She is going to Rome.", "It's going to rain.",
+    >>> kept(NO_BE_GONNA, "I am going to stay.", "She was going to stay.", "She is going to Rome.",
+    ...         "It's going to rain.",
     ...      "They are not going to win.")
     True
     """
@@ -268,14 +298,16 @@ def _gonna(text: Text, be: int, going: int, end: int) -> Edit:
 def no_be_before_nouns(text: Text) -> Iterator[Edit]:
     """No `is` or `are` before a noun phrase.
 
-    >>> changed(NO_BE_NOUN, "She is a teacher.", "They're my friends.", "My father is the cook.", "Ann and Bo are twins.",
+    >>> changed(NO_BE_NOUN, "She is a teacher.", "They're my friends.", "My father is the cook.",
+    ...         "Ann and Bo are twins.",
     ...         "He is Peter.")
     She a teacher.
     They my friends.
     My father the cook.
     Ann and Bo twins.
     He Peter.
-    >>> kept(NO_BE_NOUN, "I am a teacher.", "She was a teacher.", "It's a bird.", "Is she a teacher?", "She isn't a teacher.")
+    >>> kept(NO_BE_NOUN, "I am a teacher.", "She was a teacher.", "It's a bird.", "Is she a teacher?",
+    ...         "She isn't a teacher.")
     True
     """
     for place, after in _omissible(text):
@@ -283,7 +315,7 @@ def no_be_before_nouns(text: Text) -> Iterator[Edit]:
         low = text.low(after)
         nominal = tag in {"DT", "PP", "NNP", "QT", "NNS"} or (tag == "CD" and text.tag(after + 1) in {"IN", "NNS"})
         bare = tag in {"JJ", "NN"} and _ends_in_noun(text, after)
-        if (nominal and low not in {"all", "both"} or bare) and low not in {"enough"}:
+        if ((nominal and low not in {"all", "both"}) or bare) and low != "enough":
             if not (low in {"more", "most", "less", "much", "such"} and text.tag(after + 1) in {"JJ", "RB"}):
                 yield _gone(text, place)
 
@@ -298,7 +330,8 @@ def _ends_in_noun(text: Text, place: int) -> bool:
 def no_be_before_adjectives(text: Text) -> Iterator[Edit]:
     """No `is` or `are` before an adjective.
 
-    >>> changed(NO_BE_ADJECTIVE, "She is tall.", "They're very tired.", "My father is always busy.", "The shoes are too small.",
+    >>> changed(NO_BE_ADJECTIVE, "She is tall.", "They're very tired.", "My father is always busy.",
+    ...         "The shoes are too small.",
     ...         "Ann is taller than Bo.")
     She tall.
     They very tired.
@@ -320,7 +353,8 @@ def no_be_before_adjectives(text: Text) -> Iterator[Edit]:
 def no_be_before_places(text: Text) -> Iterator[Edit]:
     """No `is` or `are` before an expression of place.
 
-    >>> changed(NO_BE_PLACE, "She is in the garden.", "They're here.", "My father is at work.", "The keys are on the table.",
+    >>> changed(NO_BE_PLACE, "She is in the garden.", "They're here.", "My father is at work.",
+    ...         "The keys are on the table.",
     ...         "Ann is from Wales.")
     She in the garden.
     They here.
@@ -349,35 +383,36 @@ def no_be_before_places(text: Text) -> Iterator[Edit]:
 def was_for_were(text: Text) -> Iterator[Edit]:
     """`Was` for all persons.
 
-    >>> changed(WAS, "We were late.", "They weren't home.", "You were right.", "The boys were asleep.", "Where were you?")
+    >>> changed(WAS, "We were late.", "They weren't home.", "You were right.", "The boys were asleep.",
+    ...         "Where were you?")
     We was late.
     They wasn't home.
     You was right.
     The boys was asleep.
     Where was you?
-    >>> kept(WAS, "She was late.", "We are late.", "If I were you, I'd go.", "I wish he were here.", "We have been late.")
+    >>> kept(WAS, "She was late.", "We are late.", "If I were you, I'd go.", "I wish he were here.",
+    ...         "We have been late.")
     True
     """
     for place in text.at("were"):
         first, _ = text.sentence(place)
         conditional = any(
-            text.low(at) in {"if", "unless"} or lemma(text.low(at)) == "wish"
+            text.low(at) in {"if", "unless"}
+            or lemma(text.low(at)) == "wish"
             or (text.low(at) == "though" and text.low(at - 1) == "as")
             for at in range(max(first, place - 6), place)
         ) and not any(text.low(at) == "," for at in range(max(first, place - 6), place))
         head = subject_of(text, place)
-        single = head is not None and singular_third(text, head) or text.low(place - 1) == "i"
+        single = (head is not None and singular_third(text, head)) or text.low(place - 1) == "i"
         if not conditional and not (text.opens(place) and text.low(place + 1) == "i"):
-            if head is None or text.asks(place) or not single or text.tag(head) not in {"PRP"}:
+            if head is None or text.asks(place) or not single or text.tag(head) != "PRP":
                 yield replaced(text, place, "was")
 
 
 NO_S = Feature(
     170, "Invariant present tense forms due to zero marking for the third person singular", no_third_person_s
 )
-THERES = Feature(
-    172, "Existential / presentational there's/there is/there was with plural subjects", theres_many
-)
+THERES = Feature(172, "Existential / presentational there's/there is/there was with plural subjects", theres_many)
 ITS = Feature(173, "Variant forms of dummy subject there in existential clauses", its_for_there)
 NO_BE_ING = Feature(174, "Deletion of auxiliary be: before progressive", no_be_before_ing)
 NO_BE_GONNA = Feature(175, "Deletion of auxiliary be: before gonna", no_be_before_gonna)

@@ -14,8 +14,8 @@ DEGREES = {
     "remarkably": "remarkable", "unusually": "unusual", "perfectly": "perfect", "completely": "complete",
 }  # fmt: skip
 MANNER = frozenset(
-    "quickly slowly quietly loudly carefully easily badly nicely softly safely beautifully differently regularly clearly "
-    "properly honestly heavily suddenly happily seriously closely neatly gently politely angrily bravely calmly "
+    "quickly slowly quietly loudly carefully easily badly nicely softly safely beautifully differently regularly "
+    "clearly properly honestly heavily suddenly happily seriously closely neatly gently politely angrily bravely calmly "
     "carelessly cheerfully firmly fluently gracefully greedily immediately kindly lazily lightly nervously openly "
     "patiently peacefully perfectly poorly rapidly roughly rudely sadly secretly sharply silently smoothly steadily "
     "strongly sweetly tightly warmly wildly wisely brightly correctly directly fairly freely deeply eagerly".split()
@@ -36,7 +36,8 @@ def that_after_comma(text: Text) -> Iterator[Edit]:
     He met Ann, that laughed.
     We sold the car, that was old.
     Bo, that I know, left.
-    >>> kept(THAT, "The man who lives here sings.", "The house, in which he lives, is old.", "Bo, whose aunt sings, left.",
+    >>> kept(THAT, "The man who lives here sings.", "The house, in which he lives, is old.",
+    ...         "Bo, whose aunt sings, left.",
     ...      "Tell me, who came?", "Who lives here?")
     True
     """
@@ -60,18 +61,27 @@ def _comes_back(text: Text, place: int) -> bool:
 def real_good(text: Text) -> Iterator[Edit]:
     """Adverbs of degree before adjectives and adverbs have the form of adjectives.
 
-    >>> changed(REAL, "It was really good.", "She is extremely tall.", "He runs terribly fast.", "That is awfully kind.",
+    >>> changed(REAL, "It was really good.", "She is extremely tall.", "He runs terribly fast.",
+    ...         "That is awfully kind.",
     ...         "An incredibly old tree fell.")
     It was real good.
     She is extreme tall.
     He runs terrible fast.
     That is awful kind.
     An incredible old tree fell.
-    >>> kept(REAL, "I really like it.", "He sang terribly.", "Really?", "It completely failed.", "She is really a cook.")
+    >>> kept(REAL, "I really like it.", "He sang terribly.", "Really?", "It completely failed.",
+    ...         "She is really a cook.")
     True
     """
     for place in text.at(*DEGREES):
-        if text.tag(place + 1) in {"JJ", "RB", "JJR"} and text.low(place + 1) not in {"not", "n't", "never", "just", "only", "also"}:
+        if text.tag(place + 1) in {"JJ", "RB", "JJR"} and text.low(place + 1) not in {
+            "not",
+            "n't",
+            "never",
+            "just",
+            "only",
+            "also",
+        }:
             if text.low(place + 1) not in MANNER or text.tag(place + 2) not in {"VBD", "VBZ", "VBP", "VBN"}:
                 yield replaced(text, place, DEGREES[text.low(place)])
         elif text.tag(place + 1) == "VBN" and "JJ" in uses(text.low(place + 1)) and text.tag(place - 1) == "BE":
@@ -81,27 +91,35 @@ def real_good(text: Text) -> Iterator[Edit]:
 def quick(text: Text) -> Iterator[Edit]:
     """Adverbs of manner after the verb have the form of adjectives.
 
-    >>> changed(QUICK, "He ran quickly.", "She sang the song beautifully.", "Drive safely!", "They talked quietly in the hall.",
+    >>> changed(QUICK, "He ran quickly.", "She sang the song beautifully.", "Drive safely!",
+    ...         "They talked quietly in the hall.",
     ...         "It rained heavily.")
     He ran quick.
     She sang the song beautiful.
     Drive safe!
     They talked quiet in the hall.
     It rained heavy.
-    >>> kept(QUICK, "He quickly ran.", "Suddenly it rained.", "A badly made box broke.", "She is only tired.", "He arrived early.")
+    >>> kept(QUICK, "He quickly ran.", "Suddenly it rained.", "A badly made box broke.", "She is only tired.",
+    ...         "He arrived early.")
     True
     """
     for place in text.at(*MANNER):
         after = text.tag(place + 1)
-        if text.opens(place) or after in {"VBN", "VBD", "VBZ", "VBP", "VB", "JJ", "VBG"} or (
-            after in {"NN", "NNS"} and text.tag(place - 1) in {"DT", "PP"}
+        if (
+            text.opens(place)
+            or after in {"VBN", "VBD", "VBZ", "VBP", "VB", "JJ", "VBG"}
+            or (after in {"NN", "NNS"} and text.tag(place - 1) in {"DT", "PP"})
         ):
             continue
         if text.opens(place - 1) and "VB" in text.words[place - 1].uses:
             yield replaced(text, place, _adjective(text.low(place)))
             continue
         before = text.tag(place - 1)
-        if before in {"PRP", "MD", "HV", "DT", "TO", "PUNCT", "BE", "NOT"} and text.low(place - 1) not in {"it", "you", "her"}:
+        if before in {"PRP", "MD", "HV", "DT", "TO", "PUNCT", "BE", "NOT"} and text.low(place - 1) not in {
+            "it",
+            "you",
+            "her",
+        }:
             continue
         if before in {"PRP", "NNP", "NN", "NNS"} and not _verb_in_clause(text, place):
             continue
@@ -139,7 +157,8 @@ def wh_without_inversion(text: Text) -> Iterator[Edit]:
     Why he leave?
     When she can come?
     How your mother is?
-    >>> kept(WH_ORDER, "Who came?", "I know what you are doing.", "Are you going?", "What fell?", "Which bus goes there?")
+    >>> kept(WH_ORDER, "Who came?", "I know what you are doing.", "Are you going?", "What fell?",
+    ...         "Which bus goes there?")
     True
     """
     for place in text.of("WP"):
@@ -157,13 +176,15 @@ def wh_without_inversion(text: Text) -> Iterator[Edit]:
 def yes_no_without_inversion(text: Text) -> Iterator[Edit]:
     """In yes/no questions the subject stands before the verb, and `do` goes.
 
-    >>> changed(YES_NO_ORDER, "Are you coming?", "Do you like it?", "Did he leave?", "Can she swim?", "Is your mother home?")
+    >>> changed(YES_NO_ORDER, "Are you coming?", "Do you like it?", "Did he leave?", "Can she swim?",
+    ...         "Is your mother home?")
     You are coming?
     You like it?
     He leave?
     She can swim?
     Your mother is home?
-    >>> kept(YES_NO_ORDER, "What are you doing?", "You know, do you?", "Don't you like it?", "He is here?", "Do it now.")
+    >>> kept(YES_NO_ORDER, "What are you doing?", "You know, do you?", "Don't you like it?", "He is here?",
+    ...         "Do it now.")
     True
     """
     for verb in text.at(*INVERTING):
@@ -177,12 +198,17 @@ def _uninverted(text: Text, verb: int) -> Edit | None:
     first = verb + 1
     end = first
     low = text.low(first)
-    if low in SUBJECT_PRONOUNS or low in {"everyone", "someone", "anyone", "nobody", "everybody", "anybody", "there", "these",
+    if low in SUBJECT_PRONOUNS or low in {"everyone", "someone", "anyone", "nobody", "everybody", "anybody",
+    "there", "these",
                                           "those", "everything", "anything"}:  # fmt: skip
         end += 1
     elif text.tag(first) in {"DT", "PP", "NNP", "NNS", "QT", "CD"}:
         end += 1
-        while text.tag(end) in {"NN", "NNS", "NNP", "JJ", "POS", "CD", "VBG"} and end < first + 4 and not _begins_predicate(text, end, verb):
+        while (
+            text.tag(end) in {"NN", "NNS", "NNP", "JJ", "POS", "CD", "VBG"}
+            and end < first + 4
+            and not _begins_predicate(text, end, verb)
+        ):
             end += 1
             if text.tag(end - 1) in {"NN", "NNS"} and text.tag(end) not in {"NN", "NNS", "POS"}:
                 break
@@ -204,7 +230,20 @@ def _uninverted(text: Text, verb: int) -> Edit | None:
 def _begins_predicate(text: Text, place: int, verb: int) -> bool:
     """Whether the word after a subject is what the verb wants: a bare verb after `do`, an adjective after `be`."""
     word = text.words[place]
-    if text.low(verb) in {"do", "does", "did", "can", "could", "will", "would", "should", "may", "might", "must", "shall"}:
+    if text.low(verb) in {
+        "do",
+        "does",
+        "did",
+        "can",
+        "could",
+        "will",
+        "would",
+        "should",
+        "may",
+        "might",
+        "must",
+        "shall",
+    }:
         nounlike = text.tag(place - 1) in {"DT", "PP", "JJ", "QT", "CD"}
         return not nounlike and "VB" in word.uses
     return text.tag(place - 1) in {"NN", "NNS", "NNP"} and word.tag in {"JJ", "VBG", "VBN"}

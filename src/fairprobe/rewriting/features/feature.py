@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from fairprobe.rewriting.edits import Edit, compatible, outside, protected
+from fairprobe.rewriting.edits import Edit, compatible, outside
 from fairprobe.rewriting.words import HAVE, SUBJECTS, Text, form, parsed, uses
 
 Rule = Callable[[Text], Iterator[Edit]]
@@ -33,7 +33,8 @@ class Feature:
 
     def edits(self, text: str) -> list[Edit]:
         """Every edit that the rule proposes outside quotations, code, numbers and placeholders, in order."""
-        return compatible(outside(self.rule(parsed(text)), protected(text)))
+        words = parsed(text)
+        return compatible(outside(self.rule(words), words.protected))
 
 
 def replaced(text: Text, place: int, new: str, last: int | None = None) -> Edit:
@@ -94,7 +95,11 @@ def subject_of(text: Text, verb: int) -> int | None:
         return at if text.low(at) in {"who", "which", "that", "this"} else None
     for _ in range(3):
         first = phrase_start(text, at)
-        if text.tag(first - 1) == "IN" and text.tag(first - 2) in {"NN", "NNS", "NNP"} and text.low(first - 1) != "than":
+        if (
+            text.tag(first - 1) == "IN"
+            and text.tag(first - 2) in {"NN", "NNS", "NNP"}
+            and text.low(first - 1) != "than"
+        ):
             at = first - 2
         else:
             break

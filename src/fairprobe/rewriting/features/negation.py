@@ -33,8 +33,10 @@ def negative_concord(text: Text) -> Iterator[Edit]:
         clause = 0
         for at in range(place + 1, min(place + 14, len(text.words))):
             low, tag = text.low(at), text.tag(at)
-            if tag in {"PUNCT", "CS"} or low in {"but", "who", "which", "that", "because", "than", "so"} or (
-                low == "and" and text.tag(at + 1) in {"PRP", "DT", "NNP"}
+            if (
+                tag in {"PUNCT", "CS"}
+                or low in {"but", "who", "which", "that", "because", "than", "so"}
+                or (low == "and" and text.tag(at + 1) in {"PRP", "DT", "NNP"})
             ):
                 break
             if low in ASSERTIVE:
@@ -70,7 +72,8 @@ def aint_have(text: Text) -> Iterator[Edit]:
     They ain't left.
     Ain't you heard?
     The train ain't come yet.
-    >>> kept(AINT_HAVE, "She hadn't called.", "I have no bread.", "They have left.", "He isn't here.", "I had not eaten.")
+    >>> kept(AINT_HAVE, "She hadn't called.", "I have no bread.", "They have left.", "He isn't here.",
+    ...         "I had not eaten.")
     True
     """
     yield from _aint(text, "HV", {"have", "has", "'ve", "'s"})
@@ -83,7 +86,11 @@ def _aint(text: Text, tag: str, forms: set[str]) -> Iterator[Edit]:
             continue
         if text.low(place + 1) == "only" or (tag == "HV" and text.tag(after_adverbs(text, place + 1)) in {"DT", "TO"}):
             continue
-        new = "ain't" if text.text[text.words[verb].start - 1 : text.words[verb].start].isspace() or verb == 0 else " ain't"
+        new = (
+            "ain't"
+            if text.text[text.words[verb].start - 1 : text.words[verb].start].isspace() or verb == 0
+            else " ain't"
+        )
         yield Edit(text.words[verb].start, text.words[place].end, text.cased(verb, new))
 
 
@@ -97,7 +104,8 @@ def aint_main_verb(text: Text) -> Iterator[Edit]:
     The dog ain't really bite.
     They ain't come.
     We ain't go out.
-    >>> kept(AINT_DID, "She doesn't see it.", "Didn't she know?", "He came, didn't he?", "No, I didn't.", "I don't know.")
+    >>> kept(AINT_DID, "She doesn't see it.", "Didn't she know?", "He came, didn't he?", "No, I didn't.",
+    ...         "I don't know.")
     True
     """
     for verb, place, _ in _negated_did(text):
@@ -132,7 +140,8 @@ def never_past(text: Text) -> Iterator[Edit]:
     They never came.
     He never really tried.
     The bus never stopped.
-    >>> kept(NEVER, "She doesn't see it.", "Didn't she know?", "He came, didn't he?", "No, I didn't.", "I never saw it.")
+    >>> kept(NEVER, "She doesn't see it.", "Didn't she know?", "He came, didn't he?", "No, I didn't.",
+    ...         "I never saw it.")
     True
     """
     for verb, _, main in _negated_did(text):
@@ -148,7 +157,11 @@ def _negated_did(text: Text) -> Iterator[tuple[int, int, int]]:
         can = text.words[main].uses if main < len(text.words) else frozenset()
         base = text.tag(main) == "VB" or "VB" in can or text.low(main) in {"have", "do", "be"}
         if text.tag(verb + 1) == "NOT" and base and text.tag(main) not in {"PRP", "DT", "NNP"}:
-            if not text.opens(verb) and text.tag(verb - 1) != "WP" and not (text.asks(verb) and text.low(verb - 1) == "why"):
+            if (
+                not text.opens(verb)
+                and text.tag(verb - 1) != "WP"
+                and not (text.asks(verb) and text.low(verb - 1) == "why")
+            ):
                 yield verb, verb + 1, main
 
 

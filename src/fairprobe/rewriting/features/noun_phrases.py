@@ -61,7 +61,11 @@ def regular_plurals(text: Text) -> Iterator[Edit]:
             at -= 1
         counted = text.low(at) in several or (text.tag(at) == "CD" and text.low(at) not in {"one", "1"})
         verb = text.low(place + 1)
-        if text.tag(place + 1) == "POS" or text.tag(place + 1) in {"NN", "NNS"} or text.low(at) in {"a", "an", "one", "each"}:
+        if (
+            text.tag(place + 1) == "POS"
+            or text.tag(place + 1) in {"NN", "NNS"}
+            or text.low(at) in {"a", "an", "one", "each"}
+        ):
             continue
         if counted or verb in {"are", "were", "have"}:
             if text.low(at) not in {"some", "of", "more", "most", "all"} or verb in {"are", "were", "have"}:
@@ -71,7 +75,8 @@ def regular_plurals(text: Text) -> Iterator[Edit]:
 def counted_mass_nouns(text: Text) -> Iterator[Edit]:
     """Mass nouns such as `advice` and `furniture` are counted, and take -s.
 
-    >>> changed(MASS_NOUNS, "She gave me good advice.", "They sold the furniture.", "We need more information about it.",
+    >>> changed(MASS_NOUNS, "She gave me good advice.", "They sold the furniture.",
+    ...         "We need more information about it.",
     ...         "He forgot his luggage.", "The office bought new equipment.")
     She gave me good advices.
     They sold the furnitures.
@@ -82,7 +87,21 @@ def counted_mass_nouns(text: Text) -> Iterator[Edit]:
     ...      "How much luggage is there?", "They research old coins.")
     True
     """
-    blocked = {"a", "an", "one", "each", "every", "this", "that", "much", "little", "less", "either", "neither", "another"}
+    blocked = {
+        "a",
+        "an",
+        "one",
+        "each",
+        "every",
+        "this",
+        "that",
+        "much",
+        "little",
+        "less",
+        "either",
+        "neither",
+        "another",
+    }
     pieces = {"piece", "bit", "item", "kind", "lot", "amount", "sort", "form", "type", "body", "source", "set"}
     for place in text.at(*MASS):
         following = text.tag(place + 1)
@@ -91,12 +110,15 @@ def counted_mass_nouns(text: Text) -> Iterator[Edit]:
         if following == "VBN" and "VBG" in uses(text.low(place)):
             continue
         at = place - 1
-        while text.tag(at) in {"JJ", "NN", "VBG", "VBN", "JJR", "JJS"} or (text.tag(at) == "RB" and text.tag(at + 1) == "JJ"):
+        while text.tag(at) in {"JJ", "NN", "VBG", "VBN", "JJR", "JJS"} or (
+            text.tag(at) == "RB" and text.tag(at + 1) == "JJ"
+        ):
             at -= 1
         subject = text.opens(at + 1) or (text.opens(at) and text.tag(at) in {"DT", "PP", "QT"})
         verb_next = following in {"VBD", "VBP", "MD"} and subject
         as_verb = text.low(place) == "research" and (
-            text.tag(place - 1) in {"TO", "MD", "DO"} or (text.tag(place - 1) in {"PRP", "NNS"} and text.tag(place - 1) != "IN")
+            text.tag(place - 1) in {"TO", "MD", "DO"}
+            or (text.tag(place - 1) in {"PRP", "NNS"} and text.tag(place - 1) != "IN")
         )
         if text.low(at) in blocked or as_verb or (text.low(at) == "of" and text.low(at - 1).rstrip("s") in pieces):
             continue
@@ -140,15 +162,18 @@ def no_indefinite_article(text: Text) -> Iterator[Edit]:
     Man came in.
     I saw bird and cat.
     Write letter to him.
-    >>> kept(NO_ARTICLE, "He ate a lot.", "Twice a day it rains.", "What a story!", "The doctor came.", "Half a loaf is left.")
+    >>> kept(NO_ARTICLE, "He ate a lot.", "Twice a day it rains.", "What a story!", "The doctor came.",
+    ...         "Half a loaf is left.")
     True
     """
     for place in text.at("a", "an"):
         before, after = text.low(place - 1), text.low(place + 1)
-        if after in KEPT_ARTICLE and not (after in {"great", "good", "little"} and text.low(place + 2) not in {"deal", "many", "bit"}
+        if after in KEPT_ARTICLE and not (after in {"great", "good",
+        "little"} and text.low(place + 2) not in {"deal", "many", "bit"}
                                           and text.tag(place + 2) in {"NN", "JJ"}):  # fmt: skip
             continue
-        if before in {"half", "such", "what", "many", "quite", "rather", "twice", "once", "thrice", "not"} or text.tag(place + 1) in {
+        if before in {"half", "such", "what", "many", "quite", "rather", "twice", "once", "thrice",
+        "not"} or text.tag(place + 1) in {
             "PUNCT", "IN", "", "BE",
         }:  # fmt: skip
             continue
@@ -225,14 +250,16 @@ def _determines(text: Text, place: int) -> bool:
 def one_demonstrative(text: Text) -> Iterator[Edit]:
     """`This` and `that` before plural nouns as well.
 
-    >>> changed(ONE_NUMBER, "These boys ran.", "I like those old songs.", "Give me these three books.", "Who wrote those letters?",
+    >>> changed(ONE_NUMBER, "These boys ran.", "I like those old songs.", "Give me these three books.",
+    ...         "Who wrote those letters?",
     ...         "Those shoes are wet.")
     This boys ran.
     I like that old songs.
     Give me this three books.
     Who wrote that letters?
     That shoes are wet.
-    >>> kept(ONE_NUMBER, "These are mine.", "Those who came left.", "This boy ran.", "That house is old.", "I like these.")
+    >>> kept(ONE_NUMBER, "These are mine.", "Those who came left.", "This boy ran.", "That house is old.",
+    ...         "I like these.")
     True
     """
     for place in text.at("these", "those"):
@@ -243,7 +270,8 @@ def one_demonstrative(text: Text) -> Iterator[Edit]:
 def double_comparatives(text: Text) -> Iterator[Edit]:
     """Comparatives in -er and superlatives in -est take `more` and `most` too.
 
-    >>> changed(DOUBLE, "She is taller.", "This is the biggest house.", "He runs faster.", "It got worse.", "The best day came.")
+    >>> changed(DOUBLE, "She is taller.", "This is the biggest house.", "He runs faster.", "It got worse.",
+    ...         "The best day came.")
     She is more taller.
     This is the most biggest house.
     He runs more faster.
@@ -267,7 +295,8 @@ def analytic_comparison(text: Text) -> Iterator[Edit]:
     He runs more fast.
     The weather was more dry.
     That was the most happy day.
-    >>> kept(ANALYTIC, "It got worse.", "She is more careful.", "Her sister came.", "The best day came.", "She is tall.")
+    >>> kept(ANALYTIC, "It got worse.", "She is more careful.", "Her sister came.", "The best day came.",
+    ...         "She is tall.")
     True
     """
     for place in _compared(text, irregular=False):
@@ -301,9 +330,7 @@ THEM = Feature(68, "Them instead of demonstrative those", them_for_those)
 HERE_THERE = Feature(70, "Proximal and distal demonstratives with 'here' and 'there'", this_here)
 ONE_NUMBER = Feature(71, "No number distinction in demonstratives", one_demonstrative)
 DOUBLE = Feature(78, "Double comparatives and superlatives", double_comparatives)
-ANALYTIC = Feature(
-    80, "Regularized comparison strategies: extension of analytic marking", analytic_comparison
-)
+ANALYTIC = Feature(80, "Regularized comparison strategies: extension of analytic marking", analytic_comparison)
 NOUN_PHRASES = (
     PLURALS, MASS_NOUNS, BARE_MEASURES, NO_ARTICLE, THEM, HERE_THERE, ONE_NUMBER, DOUBLE, ANALYTIC,
 )  # fmt: skip

@@ -27,8 +27,10 @@ def me_and(text: Text) -> Iterator[Edit]:
     for place in text.at("i"):
         if text.low(place - 1) == "and" and text.tag(place - 2) in {"NN", "NNS", "NNP", "PRP"}:
             first = phrase_start(text, place - 2)
-            clause = text.tag(first - 1) in {"BE", "VBD", "VBZ", "VBP", "VB", "IN", "RB", "JJ"} and not text.opens(first)
-            if clause and text.low(first - 1) not in {"than"} or _is_clause(text, first):
+            clause = text.tag(first - 1) in {"BE", "VBD", "VBZ", "VBP", "VB", "IN", "RB", "JJ"} and not text.opens(
+                first
+            )
+            if (clause and text.low(first - 1) != "than") or _is_clause(text, first):
                 continue
             words = text.text[text.words[first].start : text.words[place - 2].end]
             low = text.low(first)
@@ -57,7 +59,8 @@ def regular_reflexives(text: Text) -> Iterator[Edit]:
     >>> changed(REFLEXIVES, "Himself a baker, he knew bread.", "Who sees themself there?")
     Hisself a baker, he knew bread.
     Who sees theirself there?
-    >>> kept(REFLEXIVES, "She hurt herself.", "We did it ourselves.", "I saw him.", "It shuts itself.", "The self is old.")
+    >>> kept(REFLEXIVES, "She hurt herself.", "We did it ourselves.", "I saw him.", "It shuts itself.",
+    ...         "The self is old.")
     True
     """
     forms = {"himself": "hisself", "themselves": "theirselves", "themself": "theirself"}
@@ -83,8 +86,14 @@ def yall(text: Text) -> Iterator[Edit]:
         if text.low(place - 1) == "of" and text.low(place - 2) in {"all", "both"}:
             yield replaced(text, place, "y'all")
         elif text.low(place + 1) in marks:
-            counts = text.low(place + 1) in {"two", "three", "four", "both"} and text.tag(place + 2) in {"NN", "NNS", "JJ"}
-            if not counts and not (text.low(place + 1) == "all" and text.low(place + 2) in {"the", "of", "this", "that"}):
+            counts = text.low(place + 1) in {"two", "three", "four", "both"} and text.tag(place + 2) in {
+                "NN",
+                "NNS",
+                "JJ",
+            }
+            if not counts and not (
+                text.low(place + 1) == "all" and text.low(place + 2) in {"the", "of", "this", "that"}
+            ):
                 yield replaced(text, place, "y'all", place + 1)
 
 

@@ -6,7 +6,16 @@ from collections.abc import Iterator
 
 from fairprobe.rewriting.edits import Edit
 from fairprobe.rewriting.features.feature import (
-    Feature, after_adverbs, before_adverbs, is_past_verb, participle, past, perfects, plural, replaced, subject_of,
+    Feature,
+    after_adverbs,
+    before_adverbs,
+    is_past_verb,
+    participle,
+    past,
+    perfects,
+    plural,
+    replaced,
+    subject_of,
 )  # fmt: skip
 from fairprobe.rewriting.words import FINITE, Text, form, lemma, uses
 
@@ -30,8 +39,8 @@ PARTICIPLES = {
     "rose": "risen",
 }  # fmt: skip
 BEFORE_ING = frozenset(
-    "be am is are was were been 'm 's 're keep keeps kept go goes went gone come comes came start starts started get gets "
-    "got going coming keeping".split()
+    "be am is are was were been 'm 's 're keep keeps kept go goes went gone come comes came start starts started "
+    "get gets got going coming keeping".split()
 )
 MOVING = frozenset(
     "sat sit sits stood stand stands lay lie lies ran run runs walked walk walks arrived rode rides left flew".split()
@@ -45,13 +54,15 @@ NOT_PREFIXED = frozenset(
 def progressive_statives(text: Text) -> Iterator[Edit]:
     """Verbs of state stand in the progressive.
 
-    >>> changed(STATIVES, "I know him.", "She wants a house.", "They believed him.", "He owns two shops.", "We like it.")
+    >>> changed(STATIVES, "I know him.", "She wants a house.", "They believed him.", "He owns two shops.",
+    ...         "We like it.")
     I am knowing him.
     She is wanting a house.
     They were believing him.
     He is owning two shops.
     We are liking it.
-    >>> kept(STATIVES, "Do you know him?", "I can hear it.", "He has eaten.", "It looks like rain.", "The known man left.")
+    >>> kept(STATIVES, "Do you know him?", "I can hear it.", "He has eaten.", "It looks like rain.",
+    ...         "The known man left.")
     True
     """
     for place in text.of("VBP", "VBZ", "VBD", "HV", "NN", "IN", "VB"):
@@ -84,7 +95,19 @@ def _aided(text: Text, head: int) -> bool:
     first = head
     while first > 0 and text.tag(first - 1) in {"DT", "PP", "JJ", "NN", "NNP", "POS"}:
         first -= 1
-    return text.low(first - 1) in {"do", "does", "did", "can", "could", "will", "would", "should", "may", "might", "n't"}
+    return text.low(first - 1) in {
+        "do",
+        "does",
+        "did",
+        "can",
+        "could",
+        "will",
+        "would",
+        "should",
+        "may",
+        "might",
+        "n't",
+    }
 
 
 def _possesses(text: Text, place: int) -> bool:
@@ -96,7 +119,7 @@ def _be(text: Text, head: int, *, past: bool) -> str:
     low = text.low(head)
     if low == "i" and text.low(head - 1) != "and":
         return "was" if past else "am"
-    many = plural(text, head) or low in {"i"}
+    many = plural(text, head) or low == "i"
     if low in {"who", "which", "that"}:
         many = text.tag(head - 1) == "NNS"
     return ("were" if many else "was") if past else ("are" if many else "is")
@@ -144,14 +167,16 @@ def _every(text: Text, place: int) -> bool:
 def simple_past_for_perfect(text: Text) -> Iterator[Edit]:
     """The simple past stands for the present perfect.
 
-    >>> changed(PAST_FOR_PERFECT, "I have eaten.", "She has already gone home.", "They've just arrived.", "He has never seen it.",
+    >>> changed(PAST_FOR_PERFECT, "I have eaten.", "She has already gone home.", "They've just arrived.",
+    ...         "He has never seen it.",
     ...         "My aunt has sold the shop.")
     I ate.
     She already went home.
     They just arrived.
     He never saw it.
     My aunt sold the shop.
-    >>> kept(PAST_FOR_PERFECT, "I haven't eaten.", "Has she gone?", "They have to go.", "He could have seen it.", "I have a car.")
+    >>> kept(PAST_FOR_PERFECT, "I haven't eaten.", "Has she gone?", "They have to go.", "He could have seen it.",
+    ...         "I have a car.")
     True
     """
     for have, main in perfects(text):
@@ -174,14 +199,16 @@ def simple_past_for_perfect(text: Text) -> Iterator[Edit]:
 def completive_done(text: Text) -> Iterator[Edit]:
     """What is completed has `done` and the participle instead of `have`.
 
-    >>> changed(DONE, "I have eaten.", "She has already gone home.", "They've just arrived.", "My aunt has sold the shop.",
+    >>> changed(DONE, "I have eaten.", "She has already gone home.", "They've just arrived.",
+    ...         "My aunt has sold the shop.",
     ...         "We have finished.")
     I done eaten.
     She done gone home.
     They done arrived.
     My aunt done sold the shop.
     We done finished.
-    >>> kept(DONE, "I haven't eaten.", "Has she gone?", "They have to go.", "He could have seen it.", "He has never seen it.")
+    >>> kept(DONE, "I haven't eaten.", "Has she gone?", "They have to go.", "He could have seen it.",
+    ...         "He has never seen it.")
     True
     """
     for have, main in perfects(text):
@@ -203,7 +230,8 @@ def double_modals(text: Text) -> Iterator[Edit]:
     They should could see it.
     She would could tell you.
     We used to could swim here.
-    >>> kept(MODALS, "I will be able to help.", "He might not be able to come.", "She is able to swim.", "I might help.",
+    >>> kept(MODALS, "I will be able to help.", "He might not be able to come.", "She is able to swim.",
+    ...         "I might help.",
     ...      "Would you be able to help?")
     True
     """
@@ -230,7 +258,8 @@ def fixing_to(text: Text) -> Iterator[Edit]:
     They were fixing to go.
     The shop is fixing to close.
     We are fixing to move.
-    >>> kept(FIXING, "It is about birds.", "How about today?", "He forgot about it.", "She is ready to go.", "About ten came.")
+    >>> kept(FIXING, "It is about birds.", "How about today?", "He forgot about it.", "She is ready to go.",
+    ...         "About ten came.")
     True
     """
     for place in text.at("about", "getting", "preparing"):
@@ -249,7 +278,8 @@ def fixing_to(text: Text) -> Iterator[Edit]:
 def regular_pasts(text: Text) -> Iterator[Edit]:
     """Irregular verbs are inflected like regular ones: `knowed`, `catched`.
 
-    >>> changed(REGULAR_PASTS, "I knew him.", "She caught the bus.", "The boy ran home.", "They grew corn.", "He told us.")
+    >>> changed(REGULAR_PASTS, "I knew him.", "She caught the bus.", "The boy ran home.", "They grew corn.",
+    ...         "He told us.")
     I knowed him.
     She catched the bus.
     The boy runned home.
@@ -273,11 +303,12 @@ def past_for_participle(text: Text) -> Iterator[Edit]:
     They've wrote twice.
     Have you ate?
     He could have broke it.
-    >>> kept(HAVE_WENT, "She has been home.", "I have walked.", "It was written.", "He has done it.", "I have a broken cup.")
+    >>> kept(HAVE_WENT, "She has been home.", "I have walked.", "It was written.", "He has done it.",
+    ...         "I have a broken cup.")
     True
     """
     for place in text.of("HV", "MD"):
-        if text.low(place) in {"having"} or (text.tag(place) == "MD" and text.low(place) != "'d"):
+        if text.low(place) == "having" or (text.tag(place) == "MD" and text.low(place) != "'d"):
             continue
         at = after_adverbs(text, place + 1, negated=True)
         if text.tag(at) in {"PRP", "NNP", "DT", "PP", "NN"} and _asks_first(text, place):
@@ -292,7 +323,11 @@ def past_for_participle(text: Text) -> Iterator[Edit]:
 
 
 def _asks_first(text: Text, place: int) -> bool:
-    return text.opens(place) or text.tag(place - 1) in {"WP"} or text.asks(place) and text.tag(place - 1) in {"PUNCT", "NN", "NNS"}
+    return (
+        text.opens(place)
+        or text.tag(place - 1) == "WP"
+        or (text.asks(place) and text.tag(place - 1) in {"PUNCT", "NN", "NNS"})
+    )
 
 
 def participle_for_past(text: Text) -> Iterator[Edit]:
@@ -314,8 +349,15 @@ def participle_for_past(text: Text) -> Iterator[Edit]:
             main = text.tag(after) in {"DT", "PP", "OBJ", "QT", "CD", "IN", "JJ", "NNS"} or text.low(after) in {
                 "it", "that", "this", "everything", "nothing", "something", "well", "what", "his", "her", "better",
             }  # fmt: skip
-            subject = text.tag(before_adverbs(text, place - 1)) in {"PRP", "NN", "NNS", "NNP"} or text.low(place - 1) in {"who", "what"}
-            if main and subject and text.tag(place + 1) != "NOT" and not (text.low(place - 1) == "what" and text.asks(place)):
+            subject = text.tag(before_adverbs(text, place - 1)) in {"PRP", "NN", "NNS", "NNP"} or text.low(
+                place - 1
+            ) in {"who", "what"}
+            if (
+                main
+                and subject
+                and text.tag(place + 1) != "NOT"
+                and not (text.low(place - 1) == "what" and text.asks(place))
+            ):
                 yield replaced(text, place, "done")
         elif is_past_verb(text, place):
             yield replaced(text, place, PARTICIPLES[low])
@@ -345,9 +387,9 @@ def a_prefixing(text: Text) -> Iterator[Edit]:
         if text.tag(at) == "PRP" and text.tag(at - 1) == "BE":
             at -= 1
         verb = text.low(at)
-        going = low in {"going"} and text.low(place + 1) == "to" and text.tag(place + 2) in {"VB", "BE", "HV", "DO"}
-        noun = text.tag(at + 1) == "DT" or text.tag(place + 1) in {"NN", "NNS"} and low in {"running", "living"}
-        if (verb in BEFORE_ING and text.tag(at) != "POS" or verb in MOVING) and not going and not noun:
+        going = low == "going" and text.low(place + 1) == "to" and text.tag(place + 2) in {"VB", "BE", "HV", "DO"}
+        noun = text.tag(at + 1) == "DT" or (text.tag(place + 1) in {"NN", "NNS"} and low in {"running", "living"})
+        if ((verb in BEFORE_ING and text.tag(at) != "POS") or verb in MOVING) and not going and not noun:
             yield Edit(word.start, word.end, f"a-{text.text[word.start : word.end]}")
 
 
@@ -361,7 +403,8 @@ def conditional_was(text: Text) -> Iterator[Edit]:
     I wish it was warmer.
     If the house was mine, I'd sell.
     He acts as though she was ill.
-    >>> kept(IF_WAS, "They were late.", "If you were here, I'd stay.", "If the boys were here, I'd go.", "Were I you, I'd go.",
+    >>> kept(IF_WAS, "They were late.", "If you were here, I'd stay.", "If the boys were here, I'd go.",
+    ...         "Were I you, I'd go.",
     ...      "We were home when she called.")
     True
     """
@@ -369,18 +412,21 @@ def conditional_was(text: Text) -> Iterator[Edit]:
         at = before_adverbs(text, place - 1)
         first, _ = text.sentence(place)
         opening = next(
-            (back for back in range(at, max(first, at - 9) - 1, -1) if text.tag(back) == "CS" or lemma(text.low(back)) == "wish"
+            (back for back in range(at, max(first, at - 9) - 1, -1)
+             if text.tag(back) == "CS" or lemma(text.low(back)) == "wish"
              or text.low(back) in {"if", "unless", "though"}), None)  # fmt: skip
         head = subject_of(text, place)
         if opening is None or head is None or head <= opening:
             continue
-        conditional = text.low(opening) in {"if", "unless"} or lemma(text.low(opening)) == "wish" or (
-            text.low(opening) == "though" and text.low(opening - 1) == "as"
+        conditional = (
+            text.low(opening) in {"if", "unless"}
+            or lemma(text.low(opening)) == "wish"
+            or (text.low(opening) == "though" and text.low(opening - 1) == "as")
         )
-        alone = text.low(head) in {"i", "he", "she", "it", "this", "that"} and text.low(head - 1) != "and" or (
+        alone = (text.low(head) in {"i", "he", "she", "it", "this", "that"} and text.low(head - 1) != "and") or (
             text.tag(head) in {"NN", "NNP"} and not plural(text, head)
         )
-        crossed = any(text.tag(mid) in FINITE for mid in range(opening + 1, place) if text.low(mid) not in {"were"}
+        crossed = any(text.tag(mid) in FINITE for mid in range(opening + 1, place) if text.low(mid) != "were"
                       and lemma(text.low(mid)) != "wish")  # fmt: skip
         if conditional and alone and not crossed:
             yield replaced(text, place, "was")

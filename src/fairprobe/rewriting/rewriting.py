@@ -1,0 +1,77 @@
+"""A rewriting: which changes of a text there are, and which of them a seed takes.
+
+Changes are edits with a name. What is taken depends on the seed, the sample and the place alone, so that the same run
+asks the same questions anywhere, and adding a sample moves no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import NamedTuple
+
+from fairprobe.rewriting.edits import Edit, applied, compatible, outside, protected
+
+
+class Change(NamedTuple):
+    """An edit, and the name of what it is an instance of: a feature's number, or the rewriting's."""
+
+    edit: Edit
+    name: str
+
+
+@dataclass(frozen=True)
+class Rewriting:
+    """A named way to rewrite texts.
+
+    `propose` gives every change of a text, `shares` how often each name of change is taken (1 where it is not listed).
+    `source` is what to write to have it again.
+    """
+
+    name: str
+    source: str
+    propose: Callable[[str], Sequence[Change]] = field(repr=False, compare=False)
+    shares: tuple[tuple[str, float], ...] = ()
+
+    def __repr__(self) -> str:
+        return self.source
+
+    def changes(self, text: str, keep: Collection[str] = ()) -> list[Change]:
+        """Every change that is proposed and touches none of the texts to keep, in the order of their places."""
+        found = self.propose(text)
+        if not any(keep):
+            return list(found)
+        left = set(outside((each.edit for each in found), protected(text, tuple(keep))))
+        return [each for each in found if each.edit in left]
+
+    def taken(self, text: str, sample: object, seed: int = 0, keep: Collection[str] = ()) -> list[Change]:
+        """The changes that this seed takes of a sample's text, none of which overlap.
+
+        >>> from fairprobe.rewriting import dialects
+        >>> [aave] = dialects("urban-aave")
+        >>> rewritten("She isn't home.", aave.taken("She isn't home.", sample=7))
+        "She ain't home."
+        """
+        shares = dict(self.shares)
+        drawn = {each: _draw(seed, sample, each) / shares.get(each.name, 1.0) for each in self.changes(text, keep)}
+        # the draw decides between changes of the same words too, so that none always wins
+        order = sorted((each for each, draw in drawn.items() if draw < 1), key=drawn.__getitem__)
+        kept = set(compatible(each.edit for each in order))
+        taken = []
+        for each in order:
+            if each.edit in kept:
+                kept.discard(each.edit)
+                taken.append(each)
+        return sorted(taken)
+
+
+def rewritten(text: str, changes: Sequence[Change]) -> str:
+    """The text with these changes."""
+    return applied(text, [each.edit for each in changes])
+
+
+def _draw(seed: int, sample: object, change: Change) -> float:
+    """A number from 0 to before 1 that depends on these alone."""
+    told = f"{seed}\x1f{sample}\x1f{change.name}\x1f{change.edit.start}\x1f{change.edit.new}".encode()
+    return int.from_bytes(blake2b(told, digest_size=7).digest()) / 2**56
