@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from fairprobe import scorers
+    from fairprobe import rewriting, scorers, strategies
     from fairprobe.data import Dataset
     from fairprobe.errors import (
         BadData,
@@ -21,11 +21,13 @@ if TYPE_CHECKING:
         StoreError,
         UnknownGroup,
     )
+    from fairprobe.invariance import invariant
     from fairprobe.metrics import (
         accuracy,
         bits_per_byte,
         exact_match,
         f1,
+        flip_rate,
         kendall,
         mean,
         mean_rank,
@@ -39,36 +41,43 @@ if TYPE_CHECKING:
         valid_rate,
         win_rate,
     )
+    from fairprobe.relations import Relation
+    from fairprobe.rewriting import dialects
     from fairprobe.scorers import Score
     from fairprobe.session import Model, measure
     from fairprobe.tasks import Generation, Likelihood, MultipleChoice, Ranking, Recorded, Reward, Shots, Survey, ranked
 
 _HOME = {
     **dict.fromkeys((
-        "accuracy", "bits_per_byte", "exact_match", "f1", "kendall", "mean", "mean_rank", "refusal_rate", "reward",
-        "share_below", "similarity", "spearman", "tokens_per_sample", "truncation_rate", "valid_rate", "win_rate",
+        "accuracy", "bits_per_byte", "exact_match", "f1", "flip_rate", "kendall", "mean", "mean_rank",
+        "refusal_rate", "reward", "share_below", "similarity", "spearman", "tokens_per_sample", "truncation_rate", "valid_rate", "win_rate",
     ), "metrics"),
     **dict.fromkeys((
         "Generation", "Likelihood", "MultipleChoice", "Ranking", "Recorded", "Reward", "Shots", "Survey", "ranked",
     ), "tasks"),
+    "Relation": "relations", "dialects": "rewriting", "invariant": "invariance",
     "Dataset": "data", "Score": "scorers", "Model": "session", "measure": "session",
     "BadData": "errors", "BadExpectation": "errors", "EngineError": "errors", "FairprobeError": "errors",
     "NoCheckpoint": "errors", "NotShown": "errors", "StoreError": "errors", "UnknownGroup": "errors",
 }  # fmt: skip
 
+MODULES = ("rewriting", "scorers", "strategies")
+"""Modules whose names are used with a dot."""
+
 __all__ = [
     "BadData", "BadExpectation", "Dataset", "EngineError", "FairprobeError", "Generation", "Likelihood", "Model",
-    "MultipleChoice", "NoCheckpoint", "NotShown", "Ranking", "Recorded", "Reward", "Score", "Shots", "StoreError",
-    "Survey", "UnknownGroup", "accuracy", "bits_per_byte", "exact_match", "f1", "kendall", "mean", "mean_rank",
-    "measure", "ranked", "refusal_rate", "reward", "scorers", "share_below", "similarity", "spearman",
-    "tokens_per_sample", "truncation_rate", "valid_rate", "win_rate",
+    "MultipleChoice", "NoCheckpoint", "NotShown", "Ranking", "Recorded", "Relation", "Reward", "Score", "Shots",
+    "StoreError", "Survey", "UnknownGroup", "accuracy", "bits_per_byte", "dialects", "exact_match", "f1", "flip_rate",
+    "invariant", "kendall", "mean", "mean_rank", "measure", "ranked", "refusal_rate", "reward", "rewriting",
+    "scorers", "share_below", "similarity", "spearman", "strategies", "tokens_per_sample", "truncation_rate",
+    "valid_rate", "win_rate",
 ]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
     # what every pytest start imports stays light: a name is loaded when it is first used
-    if name == "scorers":
-        return import_module("fairprobe.scorers")
+    if name in MODULES:
+        return import_module(f"fairprobe.{name}")
     if name not in _HOME:
         msg = f"module 'fairprobe' has no attribute {name!r}"
         raise AttributeError(msg)

@@ -16,7 +16,7 @@ import polars as pl
 
 from fairprobe import data, statistics
 from fairprobe.errors import BadData, BadExpectation, UnknownGroup
-from fairprobe.expressions import Change, Difference, Matched, Measure, Metric, Question, Where
+from fairprobe.expressions import Change, Difference, Expectation, Matched, Measure, Metric, Question, Where
 from fairprobe.standings import Selection, Statistic, below, correlation, per, wins
 from fairprobe.statistics import Estimates, Told
 from fairprobe.tasks import Dropped, Labelled, Outcomes, Recorded, Task
@@ -153,6 +153,27 @@ def bits_per_byte(task: Task) -> Metric:
     bits_per_byte(lines)
     """
     return _scored("bits_per_byte", task)
+
+
+def flip_rate(task: Task, *, drawn: bool = False) -> Metric:
+    """How often a relation fails: the share of cases in which what should stay the same does not.
+
+    It counts the cases that a seed fixes, or where `drawn` those that Hypothesis drew to search for failures as well,
+    of which there is no rate to estimate. `invariant` makes such tasks.
+
+    >>> from fairprobe.rewriting import dialects
+    >>> invariant(accuracy(clues), under=dialects("indian"), field="clue", name="said").by("rewriting") < 0.1
+    flip_rate(said).by('rewriting') < 0.1
+    """
+    measure = _scored("flip_rate", task)
+    return replace(measure, options=(("drawn", True),)) if drawn else measure
+
+
+def found(metric: Measure) -> Expectation:
+    """That a search finds no case in which a relation fails: what a metric of flips states without a bound."""
+    searched = replace(metric, options=(("drawn", True),))
+    stated: Expectation = (searched <= 0.0).at(scope="benchmark")
+    return stated
 
 
 def refusal_rate(task: Task) -> Metric:
@@ -507,6 +528,8 @@ def _values(metric: Measure, outcomes: Outcomes, role: Role) -> Values:
         others = (made.frame[metric.option("of")] != against).to_numpy()  # it does not play against itself
         alone = np.isnan(value) & outcomes.answered
         return made.only(others).without(alone, f"there is no {against} to win against")
+    if metric.function == "flip_rate" and not metric.options and "drawn" in made.frame.columns:
+        return made.only(~made.frame["drawn"].to_numpy())
     return _of_candidates(metric, made) if metric.function in OF_CANDIDATES else made
 
 

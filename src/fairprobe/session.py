@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
 import polars as pl
 
-from fairprobe import noise
+from fairprobe import counterexamples, noise
 from fairprobe import plan as planning
 from fairprobe.audit import Audit, audit
 from fairprobe.data import Places, Source
@@ -26,6 +27,7 @@ from fairprobe.noise import Noise
 from fairprobe.plan import Plan
 from fairprobe.power import Foresight, can_pass, fits, foresee
 from fairprobe.progress import Progressing
+from fairprobe.relations import FLIPS, Counterexample, Relational, Shrunk, shrink
 from fairprobe.requests import (
     Choose,
     Chosen,
@@ -40,7 +42,7 @@ from fairprobe.requests import (
 )
 from fairprobe.store import Origin, Store
 from fairprobe.tasks import Asking, Labelled, Outcomes, Recorded, Samples, Scoring, Task, spent
-from fairprobe.verdict import Defaults, Verdict, judge
+from fairprobe.verdict import Defaults, Verdict, judge, searched
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -51,6 +53,8 @@ Seat = str
 """Who is asked: the model, the baseline, or `JUDGE` and how a judge is named."""
 JUDGE = "judge "
 
+NEAR_TIE = 1e-3
+"""Nats by which an option must lead for a choice to count as settled when a counterexample is asked alone."""
 CHUNK_SECONDS = 2.0
 """Answers are kept on disk at least this often while a checkpoint is asked."""
 
@@ -66,6 +70,7 @@ class Settings:
     template_arguments: Mapping[str, str] = field(default_factory=dict)
     data: Path | None = None
     store: Path = Path(".fairprobe/store")
+    counterexamples: Path = Path(".fairprobe/counterexamples")
     limit: int | None = None
     accepted: frozenset[str] = frozenset()
     sample: bool = False
@@ -74,6 +79,7 @@ class Settings:
     def __post_init__(self) -> None:
         object.__setattr__(self, "data", None if self.data is None else Path(self.data))
         object.__setattr__(self, "store", Path(self.store))
+        object.__setattr__(self, "counterexamples", Path(self.counterexamples))
         object.__setattr__(self, "defaults", replace(self.defaults, limited=self.limit is not None))
 
     @property
@@ -120,6 +126,7 @@ class Session:
         self.by_tests = Counts()
         self.by_noise = Counts()
         self.by_judges = Counts()
+        self.by_shrinking = Counts()
         self.noise: dict[Seat, Noise] = {}
         self.failures: dict[Seat, list[str]] = defaultdict(list)
         self._samples: dict[tuple[Task, Role], Samples] = {}
@@ -134,6 +141,7 @@ class Session:
         self._outcomes: dict[tuple[Task, Role], Outcomes] = {}
         self._looked: dict[tuple[Task, Role], None] = {}
         self._labelled: dict[Task, Mapping[str, Labelled]] = {}
+        self._counterexamples: dict[Relational, tuple[Counterexample, ...]] = {}
 
     # -- planning
 
@@ -209,6 +217,8 @@ class Session:
             read = (
                 task.recorded(self._recorded(task, role), places) if isinstance(task, Recorded) else task.load(places)
             )
+            if isinstance(task, Relational):
+                read = task.replayed(read, counterexamples.read(self.settings.counterexamples, task.name))
             self._samples[key] = planning.subset(read, self.settings.limit, seed, task.scored_columns)
         return self._samples[key]
 
@@ -258,6 +268,7 @@ class Session:
                 if requests:
                     self._ask(role, requests, counts)
             self._ask_judges(plan)
+            self._shrink(plan)
         finally:
             self.seconds["ask"] += time.monotonic() - started
         return counts
@@ -324,7 +335,7 @@ class Session:
     def judge(self, expectation: Expectation) -> Verdict:
         """The verdict on an expectation whose plan was asked."""
         started = time.monotonic()
-        verdict = judge(expectation, self.look, self.settings.defaults)
+        verdict = self._searched(judge(expectation, self.look, self.settings.defaults))
         seconds = time.monotonic() - started
         self.seconds["judge"] += seconds
         return replace(verdict, seconds=seconds)
@@ -423,6 +434,67 @@ class Session:
                 raise EngineError(refusal)
             self.by_judges.add(Counts(wanted=len(requests), distinct=len(requests)))
             self._ask(seat, list(requests), self.by_judges)
+
+    def _shrink(self, plan: Plan) -> None:
+        """Bring down every failing case of the plan's relations, and save what they came to."""
+        needed = dict.fromkeys(chain.from_iterable(map(planning.needs, plan.expectations)))
+        for task in [task for task, role in needed if isinstance(task, Relational) and role == "model"]:
+            if task not in self._counterexamples:
+                self._counterexamples[task] = found = tuple(self._brought_down(task))
+                counterexamples.write(self.settings.counterexamples, task.name, found)
+
+    def _brought_down(self, task: Relational) -> Iterator[Counterexample]:
+        """The failing cases of a relation, minimal, one of those that came to the same."""
+        samples, outcomes = self.samples(task), self.look(task, "model")
+        failing = [int(at) for at in np.flatnonzero(outcomes.scores[FLIPS] == 1)]
+        parts = task.parts(samples)
+
+        def fails(asked: Sequence[tuple[int, tuple[Hashable, ...]]]) -> list[bool]:
+            edited = task.edited(samples, [failing[number] for number, _ in asked], [kept for _, kept in asked])
+            return [flip == 1 for flip in self._asked_of(task, edited).scores[FLIPS]]
+
+        found = shrink([parts[at] for at in failing], fails)
+        seen: dict[Hashable, tuple[int, Shrunk]] = {}
+        for at, each in zip(failing, found, strict=True):
+            key = samples.pair[at] if samples.pair is not None else at
+            seen.setdefault((key, frozenset(each.parts)), (at, each))
+        if not seen:
+            return
+        edited = task.edited(samples, [at for at, _ in seen.values()], [each.parts for _, each in seen.values()])
+        outcomes = self._asked_of(task, edited)
+        for at, (_, each) in enumerate(seen.values()):
+            yield task.told(edited, outcomes, at, each, stable=self._fails_alone(task, edited, at))
+
+    def _asked_of(self, task: Relational, samples: Samples) -> Outcomes:
+        """The outcomes of cases that were not planned."""
+        requests = task.requests(samples)
+        distinct = list(dict.fromkeys(chain.from_iterable(requests)))
+        self.by_shrinking.add(Counts(wanted=sum(map(len, requests)), distinct=len(distinct)))
+        self._ask("model", distinct, self.by_shrinking)
+        had = self._responses["model"]
+        return task.outcomes(samples, [[had.get(each) for each in asked] for asked in requests])
+
+    def _fails_alone(self, task: Relational, samples: Samples, at: int) -> bool:
+        """Whether a case fails when its requests are asked one by one, and not by a near-tie."""
+        one = samples.take(np.array([at]))
+        [requests] = task.requests(one)
+        answers: list[Response | None] = []
+        with suppress(EngineError):
+            for request in requests:
+                [chunk] = list(self.engine("model").answers([request]))
+                answers.append(chunk.get(request))
+        self.by_shrinking.add(Counts(wanted=len(requests), distinct=len(requests), asked=len(answers)))
+        if len(answers) < len(requests):
+            return False
+        nats = self.noise["model"].nats if "model" in self.noise else 0.0
+        tied = any(isinstance(each, Chosen) and _lead(each) <= max(NEAR_TIE, nats) for each in answers)
+        return bool(task.outcomes(one, [answers]).scores[FLIPS][0] == 1) and not tied
+
+    def _searched(self, verdict: Verdict) -> Verdict:
+        """The verdict with the counterexamples of its relations; one of them decides a claim that there are none."""
+        tasks = [task for task, role in planning.needs(verdict.expectation) if isinstance(task, Relational)]
+        found = [each for task in tasks for each in self._counterexamples.get(task, ())]
+        return searched(verdict, found)
 
     def _given(self, task: Task, role: Role) -> list[list[Response | None]]:
         """What was responded about each sample, None where nothing came."""
@@ -613,6 +685,12 @@ def measure(
          "clusters": group.clusters, **group.statuses}
         for group in verdict.groups
     ], infer_schema_length=None)  # fmt: skip
+
+
+def _lead(answer: Chosen) -> float:
+    """How far the likeliest option lies before the next, in nats."""
+    first, second = sorted(answer.loglikelihoods, reverse=True)[:2] if len(answer.loglikelihoods) > 1 else (1.0, 0.0)
+    return first - second
 
 
 def _refuse_text(texts: Sequence[str], name: str) -> None:

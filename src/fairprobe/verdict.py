@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 
 from fairprobe import guards, statistics
-from fairprobe.expressions import Expectation, Mode, Question, Scope, Terms
+from fairprobe.expressions import Expectation, Mode, Question, Scope, Terms, measures
 from fairprobe.guards import Guard
 from fairprobe.metrics import (
     Grouped,
@@ -26,6 +26,7 @@ from fairprobe.metrics import (
     measured,
     reference_index,
 )
+from fairprobe.relations import Counterexample
 from fairprobe.scorers import STATUSES
 from fairprobe.statistics import Asked, Decision
 from fairprobe.tasks import Recorded
@@ -87,6 +88,7 @@ class Verdict:
     guards: tuple[Guard, ...] = ()
     caveats: tuple[str, ...] = ()
     range: tuple[float, float] | None = None
+    counterexamples: tuple[Counterexample, ...] = ()
     seconds: float = field(default=0.0, compare=False)
 
     @property
@@ -162,6 +164,23 @@ def range_of(data: Grouped) -> tuple[float, float] | None:
     low = first.low - sum(values.high for values in rest)
     high = first.high - sum(values.low for values in rest)
     return (float(low), float(high)) if np.isfinite([low, high]).all() else None
+
+
+def searched(verdict: Verdict, found: Sequence[Counterexample]) -> Verdict:
+    """A verdict with the counterexamples to its relation.
+
+    Where the claim is that a search finds none, one that failed again when it was asked alone refutes it, whatever the
+    guards say; where all were near-ties, nothing is decided.
+    """
+    with_them = replace(verdict, counterexamples=tuple(found))
+    looked_for = any(dict(each.options).get("drawn") for each in measures(verdict.expectation.question.metric))
+    if not looked_for or verdict.expectation.bound != 0 or not found:
+        return with_them
+    if any(each.stable for each in found):
+        return replace(with_them, outcome="fail")
+    unstable = f"{len(found)} near-ties: every case that failed held, or all but tied, when it was asked alone"
+    outcome: Outcome = "invalid" if verdict.outcome == "invalid" else "inconclusive"
+    return replace(with_them, outcome=outcome, caveats=(*verdict.caveats, unstable))
 
 
 def decide(expectation: Expectation, data: Grouped, claim: Claim, defaults: Defaults) -> Decision:

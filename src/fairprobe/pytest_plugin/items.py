@@ -147,6 +147,8 @@ def collect(collector: pytest.Collector, name: str, obj: object) -> Any:
 
 def _expectations(name: str, obj: Any, expressions: Any, collector: pytest.Collector) -> Mapping[str, Expectation]:
     """The expectations that a name holds, by case; raises for those in a shape that would lose them."""
+    if (stated := _stated(obj, expressions)) is not None and _is_collected(collector, name):
+        return {"": stated}
     if isinstance(obj, expressions.Expectation):
         return {"": cast("Expectation", obj)}
     if type(obj) is dict and any(isinstance(held, expressions.Expectation) for held in obj.values()):
@@ -175,6 +177,18 @@ def _expectations(name: str, obj: Any, expressions: Any, collector: pytest.Colle
         msg = f"{collector.nodeid}: {name} = {obj!r} has no bound, so it tests nothing. Write {name} = {obj!r} < 0.05"
         raise collector.CollectError(msg)
     return {}
+
+
+def _stated(obj: Any, expressions: Any) -> Expectation | None:
+    """What a relation, or a metric of flips without a bound, states: that no case fails."""
+    flips = isinstance(obj, expressions.Measure) and obj.function == "flip_rate"
+    relations = sys.modules.get("fairprobe.relations")
+    relation = relations is not None and isinstance(obj, relations.Relational)
+    if not (flips or relation):
+        return None
+    from fairprobe.metrics import flip_rate, found
+
+    return found(obj if flips else flip_rate(obj))
 
 
 def _shown(case: str) -> str:

@@ -15,8 +15,8 @@ from fairprobe.tasks import Task
 METRICS: Mapping[str, Callable[..., Metric]] = {
     made.__name__: made
     for made in (
-        metrics.accuracy, metrics.bits_per_byte, metrics.exact_match, metrics.f1, metrics.kendall, metrics.mean,
-        metrics.mean_rank, metrics.refusal_rate, metrics.reward, metrics.share_below, metrics.similarity,
+        metrics.accuracy, metrics.bits_per_byte, metrics.exact_match, metrics.f1, metrics.flip_rate, metrics.kendall,
+        metrics.mean, metrics.mean_rank, metrics.refusal_rate, metrics.reward, metrics.share_below, metrics.similarity,
         metrics.spearman, metrics.tokens_per_sample, metrics.truncation_rate, metrics.valid_rate, metrics.win_rate,
     )
 }  # fmt: skip

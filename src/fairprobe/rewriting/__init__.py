@@ -6,7 +6,7 @@ of how people speak.
 """
 
 from fairprobe.rewriting.dialects import dialects, feature
-from fairprobe.rewriting.edits import Edit, applied
+from fairprobe.rewriting.edits import Edit, applied, compatible
 from fairprobe.rewriting.features import FEATURES, Feature
 from fairprobe.rewriting.noise import keyboard, typography
 from fairprobe.rewriting.people import names, persona, pronouns
@@ -15,6 +15,7 @@ from fairprobe.rewriting.spelling import contractions, spelling
 from fairprobe.rewriting.varieties import VARIETIES, Variety
 
 __all__ = [
-    "FEATURES", "VARIETIES", "Change", "Edit", "Feature", "Rewriting", "Variety", "applied", "contractions", "dialects",
-    "feature", "keyboard", "names", "persona", "pronouns", "rewritten", "spelling", "typography",
+    "FEATURES", "VARIETIES", "Change", "Edit", "Feature", "Rewriting", "Variety", "applied", "compatible",
+    "contractions", "dialects", "feature", "keyboard", "names", "persona", "pronouns", "rewritten", "spelling",
+    "typography",
 ]  # fmt: skip

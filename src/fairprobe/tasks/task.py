@@ -117,7 +117,7 @@ class Outcomes:
     variance of each score that is an average of several drawn answers; `tokens` how many the prompt and the answer are.
     `labelled` holds labelled answers by the score whose errors they tell. `choices` says what was chosen where options
     were; `template` which chat template the checkpoint has; `unsettled` what share of choices fell on another option
-    when they were asked again.
+    when they were asked again; `beside` are the outcomes of the same samples as they were before something was changed.
     """
 
     samples: Samples
@@ -133,6 +133,7 @@ class Outcomes:
     labelled: Mapping[str, Labelled] = field(default_factory=dict)
     template: str | None = None
     unsettled: float | None = None
+    beside: Outcomes | None = None
 
     @cached_property
     def answered(self) -> np.ndarray:
@@ -156,6 +157,7 @@ class Outcomes:
             prompts=[self.prompts[place] for place in index] if self.prompts else (),
             targets=[self.targets[place] for place in index] if self.targets else (),
             choices=None if self.choices is None else self.choices.take(index),
+            beside=None if self.beside is None else self.beside.take(index),
         )
 
 

@@ -15,10 +15,11 @@ DEGREES = {
 }  # fmt: skip
 MANNER = frozenset(
     "quickly slowly quietly loudly carefully easily badly nicely softly safely beautifully differently regularly "
-    "clearly properly honestly heavily suddenly happily seriously closely neatly gently politely angrily bravely calmly "
-    "carelessly cheerfully firmly fluently gracefully greedily immediately kindly lazily lightly nervously openly "
-    "patiently peacefully perfectly poorly rapidly roughly rudely sadly secretly sharply silently smoothly steadily "
-    "strongly sweetly tightly warmly wildly wisely brightly correctly directly fairly freely deeply eagerly".split()
+    "clearly properly honestly heavily suddenly happily seriously closely neatly gently politely angrily bravely "
+    "calmly carelessly cheerfully firmly fluently gracefully greedily immediately kindly lazily lightly nervously "
+    "openly patiently peacefully perfectly poorly rapidly roughly rudely sadly secretly sharply silently smoothly "
+    "steadily strongly sweetly tightly warmly wildly wisely brightly correctly directly fairly freely deeply "
+    "eagerly".split()
 )
 SUBJECT_PRONOUNS = frozenset("i you he she it we they".split())
 INVERTING = frozenset(

@@ -1,0 +1,308 @@
+"""Relations between answers that should hold whatever the case: drawn by Hypothesis, shrunk together when they fail.
+
+Draws search for failures; they are neither independent nor repeated, so no rate is estimated from them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import polars as pl
+
+from fairprobe import data
+from fairprobe.errors import BadData
+from fairprobe.requests import Choose, Chosen, Generate, Generated, Prompt, Request, Response
+from fairprobe.tasks import Outcomes, Samples, Task
+from fairprobe.tasks.task import unanswered
+
+FLIPS = "flip_rate"
+"""The score that says whether a relation fails: 1 where it does."""
+DRAWN = "drawn"
+"""The column that says of a case that Hypothesis drew it."""
+ROUNDS, REQUESTS = 40, 5000
+"""At most so many rounds of shrinking, and so many requests for them, in one relation."""
+
+
+@runtime_checkable
+class Shrinkable(Protocol):
+    """A case that is made of parts, of which fewer make a smaller case."""
+
+    @property
+    def parts(self) -> tuple[Hashable, ...]:
+        """What it is made of."""
+
+    def only(self, parts: Sequence[Hashable]) -> Any:
+        """The case of these parts alone."""
+
+
+def draw(strategy: Any, count: int, seed: int) -> list[Any]:
+    """So many cases of a Hypothesis strategy, the same for a seed in every process; fewer where it has no more."""
+    import hypothesis
+    from hypothesis import Phase
+
+    cases: list[Any] = []
+
+    @hypothesis.seed(seed)
+    @hypothesis.settings(
+        phases=(Phase.generate,), max_examples=count, database=None, deadline=None,
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )  # fmt: skip
+    @hypothesis.given(strategy)
+    def record(case: Any) -> None:
+        cases.append(case)
+
+    record()
+    return cases[:count]
+
+
+@dataclass(frozen=True)
+class Shrunk:
+    """The parts that a failing case was brought down to, and whether no single one of them can go."""
+
+    parts: tuple[Hashable, ...]
+    is_minimal: bool
+
+
+Ask = Callable[[Sequence[tuple[int, tuple[Hashable, ...]]]], Sequence[bool]]
+"""Says of each (case, parts) whether the case of these parts alone fails."""
+
+
+def shrink(
+    cases: Sequence[tuple[Hashable, ...]], fails: Ask, rounds: int = ROUNDS, requests: int = REQUESTS
+) -> list[Shrunk]:
+    """All failing cases brought down to parts of which none can go, each round of all of them asked at once.
+
+    Delta debugging (Zeller and Hildebrandt 2002): halves, then quarters and what is left without them, and so on. What
+    is known is not asked again; a case that uses up the rounds or requests stays as small as it got.
+
+    >>> shrink([("a", "b", "c", "d")], lambda asked: [{"b", "d"} <= set(parts) for _, parts in asked])
+    [Shrunk(parts=('b', 'd'), is_minimal=True)]
+    """
+    held = [_Shrinking(parts) for parts in cases]
+    for _ in range(rounds):
+        wanted = [(number, parts) for number, each in enumerate(held) for parts in each.wanted]
+        if not wanted or len(wanted) > requests:
+            break
+        requests -= len(wanted)
+        for (number, parts), failed in zip(wanted, fails(wanted), strict=True):
+            held[number].known[frozenset(parts)] = failed
+        for each in held:
+            each.advance()
+    return [Shrunk(each.parts, each.is_minimal) for each in held]
+
+
+class _Shrinking:
+    """One case on its way down."""
+
+    def __init__(self, parts: tuple[Hashable, ...]) -> None:
+        self.parts = parts
+        self.pieces = 2
+        self.known: dict[frozenset[Hashable], bool] = {frozenset(): False}
+
+    @property
+    def is_minimal(self) -> bool:
+        """Whether every part is known to be needed."""
+        return all(self.known.get(frozenset(self.parts) - {part}) is False for part in self.parts)
+
+    @property
+    def _candidates(self) -> list[tuple[Hashable, ...]]:
+        """Smaller cases to try next: the pieces, and what is left without each."""
+        if len(self.parts) < 2:
+            return []
+        size = len(self.parts) / self.pieces
+        ends = [round(piece * size) for piece in range(self.pieces + 1)]
+        pieces = [self.parts[start:end] for start, end in pairwise(ends) if start < end]
+        if self.pieces == 2:
+            return pieces
+        return pieces + [tuple(part for part in self.parts if part not in piece) for piece in pieces]
+
+    @property
+    def wanted(self) -> list[tuple[Hashable, ...]]:
+        """The candidates of which it is not known whether they fail."""
+        return [each for each in self._candidates if frozenset(each) not in self.known]
+
+    def advance(self) -> None:
+        """Go to the first candidate that fails, else to finer pieces, until something is to be asked."""
+        while (candidates := self._candidates) and all(frozenset(each) in self.known for each in candidates):
+            failing = next((each for each in candidates if self.known[frozenset(each)]), None)
+            if failing is not None:
+                kept = len(failing) > len(self.parts) / self.pieces + 1
+                self.parts, self.pieces = failing, max(self.pieces - 1, 2) if kept else 2
+            elif self.pieces < len(self.parts):
+                self.pieces = min(2 * self.pieces, len(self.parts))
+            else:
+                return
+
+
+@dataclass(frozen=True, eq=False)
+class Counterexample:
+    """A case in which a relation fails, as small as it was found, with what was answered.
+
+    `changes` are the names and texts of what differs, `stable` whether it failed again when it was asked alone (None:
+    not asked again), `minimal` whether nothing of it can be left out.
+    """
+
+    task: str
+    case: Mapping[str, Any]
+    before: str
+    after: str
+    prompt: str
+    answers: tuple[str | None, ...]
+    changes: tuple[Mapping[str, Any], ...]
+    stable: bool | None
+    minimal: bool
+
+
+class Relational(Task):
+    """A task whose samples are cases of a relation; its score says whether it fails.
+
+    `edited` gives the same cases with other parts, which are asked and scored like all others.
+    """
+
+    def parts(self, samples: Samples) -> list[tuple[Hashable, ...]]:
+        """What each case is made of, the parts of one kind beside each other."""
+        raise NotImplementedError
+
+    def edited(self, samples: Samples, index: Sequence[int], parts: Sequence[Sequence[Hashable]]) -> Samples:
+        """These cases (places among the samples) with these parts alone."""
+        raise NotImplementedError
+
+    def told(
+        self, samples: Samples, outcomes: Outcomes, at: int, shrunk: Shrunk, *, stable: bool | None
+    ) -> Counterexample:
+        """One failing case as it is reported and saved."""
+        raise NotImplementedError
+
+    def replayed(self, samples: Samples, saved: Sequence[Mapping[str, Any]]) -> Samples:
+        """The samples with cases that failed in an earlier run, those that still fit the data."""
+        raise NotImplementedError
+
+    @property
+    def score_names(self) -> tuple[str, ...]:
+        """Whether the relation fails."""
+        return (FLIPS,)
+
+
+@dataclass(frozen=True, repr=False, init=False)
+class Relation(Relational):
+    """What must hold of the answers in every case of a Hypothesis strategy.
+
+    `prompts` gives what is asked in a case: texts, prompts or requests. `holds` takes the case and the answers (a text
+    each; of a `Choose` the option chosen). Cases with `parts` and `only(parts)` are shrunk. A module-level
+    `test_name = Relation(…)` passes where no case fails.
+
+    >>> from hypothesis import strategies as st
+    >>> Relation(st.sampled_from(["otter", "owl"]), lambda case: [f"Does an {case} swim?"],
+    ...          lambda case, answers: answers[0] != "", name="said")
+    Relation('said', 100 cases)
+    """
+
+    strategy: Any
+    prompts: Callable[[Any], Sequence[str | Prompt | Request]]
+    holds: Callable[[Any, Sequence[str]], bool]
+    examples: int
+    seed: int
+    max_tokens: int
+
+    def __init__(
+        self, strategy: Any, prompts: Callable[[Any], Sequence[str | Prompt | Request]],
+        holds: Callable[[Any, Sequence[str]], bool], *, name: str, examples: int = 100, seed: int = 0,
+        max_tokens: int = 32,
+    ) -> None:  # fmt: skip
+        given = {
+            "strategy": strategy, "prompts": prompts, "holds": holds, "examples": examples, "seed": seed,
+            "max_tokens": max_tokens, "name": name, "data": pl.DataFrame({"case": []}), "pair": None, "cluster": None,
+            "weight": None,
+        }  # fmt: skip
+        for key, value in given.items():
+            object.__setattr__(self, key, value)
+        self.__post_init__()
+
+    def __repr__(self) -> str:
+        return f"Relation({self.name!r}, {self.examples} cases)"
+
+    @cached_property
+    def _cases(self) -> list[Any]:
+        """Every case that was drawn, and those that were made of them."""
+        return draw(self.strategy, self.examples, self.seed)
+
+    def load(self, places: data.Places = data.HERE) -> Samples:  # noqa: ARG002 - it reads no file
+        """The cases that the seed draws."""
+        cases = list(self._cases)
+        if not cases:
+            msg = f"{self!r}: the strategy gave no case"
+            raise BadData(msg)
+        return self._framed(range(len(cases)))
+
+    def _framed(self, numbers: Sequence[int]) -> Samples:
+        frame = pl.DataFrame({
+            "number": list(numbers), "case": [repr(self._cases[number]) for number in numbers],
+            DRAWN: [True] * len(numbers),
+        })  # fmt: skip
+        return Samples(frame, np.array([f"{self.name}:{number}" for number in numbers], dtype=object))
+
+    def requests(self, samples: Samples) -> list[tuple[Request, ...]]:
+        """What is asked in each case."""
+        return [tuple(map(self._request, self.prompts(self._cases[number]))) for number in samples.frame["number"]]
+
+    def outcomes(self, samples: Samples, responses: Sequence[Sequence[Response | None]]) -> Outcomes:
+        """Whether the relation fails in each case; no number where an answer is missing."""
+        asked, flips, status, said = self.requests(samples), [], [], []
+        for number, requests, given in zip(samples.frame["number"], asked, responses, strict=True):
+            lacking = next(filter(None, map(unanswered, given)), None)
+            answers = [_text(request, answer) for request, answer in zip(requests, given, strict=True)]
+            flips.append(np.nan if lacking else float(not self.holds(self._cases[number], answers)))
+            status.append(lacking or "ok")
+            said.append(" | ".join(answers))
+        return Outcomes(
+            samples, {FLIPS: np.array(flips)}, np.array(status, dtype=object), responses=said,
+            prompts=["\n".join(request.prompt.text for request in requests) for requests in asked],
+        )  # fmt: skip
+
+    def parts(self, samples: Samples) -> list[tuple[Hashable, ...]]:
+        """The parts of cases that have any."""
+        cases = [self._cases[number] for number in samples.frame["number"]]
+        return [tuple(case.parts) if isinstance(case, Shrinkable) else () for case in cases]
+
+    def edited(self, samples: Samples, index: Sequence[int], parts: Sequence[Sequence[Hashable]]) -> Samples:
+        """Cases of fewer parts, kept beside those that were drawn."""
+        numbers = []
+        for at, kept in zip(index, parts, strict=True):
+            self._cases.append(self._cases[samples.frame["number"][int(at)]].only(kept))
+            numbers.append(len(self._cases) - 1)
+        return self._framed(numbers)
+
+    def told(
+        self, samples: Samples, outcomes: Outcomes, at: int, shrunk: Shrunk, *, stable: bool | None
+    ) -> Counterexample:
+        """The case and its answers."""
+        prompt, answer = outcomes.prompts[at], outcomes.responses[at]
+        return Counterexample(
+            self.name, {"case": samples.frame["case"][at]}, "", samples.frame["case"][at], prompt or "", (answer,),
+            tuple({"name": str(part)} for part in shrunk.parts), stable, shrunk.is_minimal,
+        )  # fmt: skip
+
+    def replayed(self, samples: Samples, saved: Sequence[Mapping[str, Any]]) -> Samples:  # noqa: ARG002
+        """The same: a seed draws the same cases again."""
+        return samples
+
+    def _request(self, given: str | Prompt | Request) -> Request:
+        if isinstance(given, (str, Prompt)):
+            return Generate(Prompt(given) if isinstance(given, str) else given, self.max_tokens)
+        return given
+
+
+def _text(request: Request, answer: Response | None) -> str:
+    if isinstance(answer, Generated):
+        return answer.text
+    if isinstance(answer, Chosen) and isinstance(request, Choose):
+        return request.options[int(np.argmax(answer.loglikelihoods))]
+    return str(answer)
+
+
+__all__ = ["Counterexample", "Relation", "Relational", "Shrinkable", "Shrunk", "draw", "shrink"]

@@ -1,0 +1,125 @@
+"""Hypothesis strategies for tests of one's own: samples, groups, dialect edits, names, personas, option orders.
+
+They draw from what a task holds and what rewritings propose, so that a failing example is a sample and few changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import hypothesis
+from hypothesis import strategies as st
+
+from fairprobe import data
+from fairprobe.rewriting import Change, Rewriting, compatible, rewritten
+from fairprobe.rewriting.people import persona
+from fairprobe.tasks import Task
+
+PROFILE = "fairprobe"
+"""The Hypothesis profile for tests that ask a checkpoint: `pytest --hypothesis-profile=fairprobe`."""
+
+
+@dataclass(frozen=True)
+class Rewrite:
+    """A text with some of the changes that rewritings propose; fewer changes make a smaller case."""
+
+    text: str
+    changes: tuple[Change, ...]
+    rewriting: str = ""
+
+    def __str__(self) -> str:
+        return rewritten(self.text, self.changes)
+
+    @property
+    def parts(self) -> tuple[Change, ...]:
+        """The changes, those of one name beside each other."""
+        return tuple(sorted(self.changes, key=lambda each: (each.name, each.edit)))
+
+    def only(self, parts: Sequence[Any]) -> Rewrite:
+        """The text with these changes alone."""
+        return replace(self, changes=tuple(sorted(parts)))
+
+
+def register_profile() -> None:
+    """Register the profile; Hypothesis calls it when it is imported, by the entry point that this package declares.
+
+    An answer takes as long as it takes, is the same when asked again, and comes from a fixture of the whole session.
+    """
+    hypothesis.settings.register_profile(
+        PROFILE, deadline=None, derandomize=True, max_examples=50, print_blob=False,
+        suppress_health_check=[hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.data_too_large],
+    )  # fmt: skip
+
+
+def samples(task: Task, places: data.Places = data.HERE) -> st.SearchStrategy[Mapping[str, Any]]:
+    """The samples of a task as dicts, the first ones simplest."""
+    return st.deferred(lambda: st.sampled_from(task.load(places).rows))
+
+
+def groups(task: Task, column: str, places: data.Places = data.HERE) -> st.SearchStrategy[Any]:
+    """The values of a column of a task's samples, each as likely as the others."""
+
+    def found() -> st.SearchStrategy[Any]:
+        held = data.column(task.load(places).frame, column, repr(task))
+        return st.sampled_from(held.drop_nulls().unique(maintain_order=True).to_list())
+
+    return st.deferred(found)
+
+
+def rewrites(text: str, *under: Rewriting, keep: Sequence[str] = ()) -> st.SearchStrategy[Rewrite]:
+    """A text under one of these rewritings, with any of the changes that it proposes; none is simplest.
+
+    >>> from fairprobe.rewriting import dialects
+    >>> str(rewrites("She isn't home.", *dialects("urban-aave")).example()) in {"She isn't home.", "She ain't home."}
+    True
+    """
+    return st.one_of([_chosen(text, each, keep) for each in under])
+
+
+def taken_changes(
+    texts: Sequence[str], under: Sequence[Rewriting], kept: Sequence[Sequence[str]]
+) -> st.SearchStrategy[tuple[int, str, tuple[Change, ...]] | None]:
+    """A text by its place, a rewriting by its name, and some changes that it proposes; None where there are none."""
+
+    @st.composite
+    def case(draw: st.DrawFn) -> tuple[int, str, tuple[Change, ...]] | None:
+        at = draw(st.integers(0, len(texts) - 1))
+        each = draw(st.sampled_from(list(under)))
+        found = draw(_chosen(texts[at], each, kept[at]))
+        return (at, each.name, found.changes) if found.changes else None
+
+    return case()
+
+
+def names(group: Sequence[str]) -> st.SearchStrategy[str]:
+    """The names of a group."""
+    return st.sampled_from(list(group))
+
+
+def personas(*said: str) -> st.SearchStrategy[Rewriting]:
+    """Rewritings that put a sentence before a text that says who asks."""
+    return st.sampled_from([persona(each) for each in said])
+
+
+def option_orders(options: Sequence[str]) -> st.SearchStrategy[list[str]]:
+    """The options in every order; their own is simplest."""
+    return st.permutations(list(options))
+
+
+def _chosen(text: str, rewriting: Rewriting, keep: Sequence[str]) -> st.SearchStrategy[Rewrite]:
+    changes = rewriting.changes(text, keep)
+
+    def made(taken: list[bool]) -> Rewrite:
+        wanted = [each for each, take in zip(changes, taken, strict=True) if take]
+        fitting = set(compatible(each.edit for each in wanted))
+        kept = []
+        for each in wanted:
+            if each.edit in fitting:
+                fitting.discard(each.edit)
+                kept.append(each)
+        return Rewrite(text, tuple(sorted(kept)), rewriting.name)
+
+    size = len(changes)
+    return st.lists(st.booleans(), min_size=size, max_size=size).map(made)
