@@ -49,8 +49,9 @@ if TYPE_CHECKING:
 
 _HOME = {
     **dict.fromkeys((
-        "accuracy", "bits_per_byte", "exact_match", "f1", "flip_rate", "kendall", "mean", "mean_rank",
-        "refusal_rate", "reward", "share_below", "similarity", "spearman", "tokens_per_sample", "truncation_rate", "valid_rate", "win_rate",
+        "accuracy", "bits_per_byte", "exact_match", "f1", "flip_rate", "kendall", "mean", "mean_rank", "refusal_rate",
+        "reward", "share_below", "similarity", "spearman", "tokens_per_sample", "truncation_rate", "valid_rate",
+        "win_rate",
     ), "metrics"),
     **dict.fromkeys((
         "Generation", "Likelihood", "MultipleChoice", "Ranking", "Recorded", "Reward", "Shots", "Survey", "ranked",

@@ -15,7 +15,7 @@ from fairprobe.expressions import Measure, Metric
 from fairprobe.metrics import accuracy, flip_rate, numbers
 from fairprobe.relations import DRAWN, FLIPS, Counterexample, Relational, Shrunk, draw
 from fairprobe.requests import Request, Response
-from fairprobe.rewriting import Change, Edit, Rewriting, rewritten
+from fairprobe.rewriting import FEATURES, VARIETIES, Change, Edit, Rewriting, rewritten
 from fairprobe.tasks import Asking, Dropped, Outcomes, Samples, Scoring, Task
 
 REWRITING, ORIGINAL, CHANGES, EDITS = "rewriting", "unedited", "changes", "edits"
@@ -145,8 +145,7 @@ class Rewritten(Relational):
             self.name,
             {REWRITING: row[REWRITING], ORIGINAL: text, CHANGES: row[CHANGES]},
             text, row[self.column], outcomes.prompts[at] or "", (beside.responses[at], outcomes.responses[at]),
-            tuple({"name": each.name, "old": text[each.edit.start : each.edit.end], "new": each.edit.new}
-                  for each in _changes(row[CHANGES])),
+            tuple(_described(each, text, row[REWRITING]) for each in _changes(row[CHANGES])),
             stable, shrunk.is_minimal,
         )  # fmt: skip
 
@@ -261,6 +260,17 @@ def invariant(
         pinned=None if pinned is None else data.source_of(pinned, data.callers_folder()),
         name=name or f"{task.name}_rewritten",
     ))  # fmt: skip
+
+
+def _described(change: Change, text: str, rewriting: str) -> dict[str, Any]:
+    """A change as it is reported: what it is an instance of, and how common eWAVE has that in the variety."""
+    known = FEATURES.get(int(change.name)) if change.name.isdigit() else None
+    variety = VARIETIES.get(rewriting)
+    return {
+        "name": change.name, "title": known.name if known else change.name,
+        "rating": variety.ratings.get(known.ewave) if known and variety else None,
+        "start": change.edit.start, "old": text[change.edit.start : change.edit.end], "new": change.edit.new,
+    }  # fmt: skip
 
 
 def by_name(change: Change) -> tuple[str, Edit]:

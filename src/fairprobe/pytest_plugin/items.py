@@ -186,9 +186,9 @@ def _stated(obj: Any, expressions: Any) -> Expectation | None:
     relation = relations is not None and isinstance(obj, relations.Relational)
     if not (flips or relation):
         return None
-    from fairprobe.metrics import flip_rate, found
+    from fairprobe.metrics import found
 
-    return found(obj if flips else flip_rate(obj))
+    return found(obj.task if flips else obj)
 
 
 def _shown(case: str) -> str:

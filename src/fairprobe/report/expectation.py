@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from fairprobe.report.counterexamples import Counterexamples, counterexamples
 from fairprobe.report.figures import Scale, counted, exact, number, p_value, places, tint
 from fairprobe.report.printable import short
 
@@ -24,7 +25,8 @@ EMPTY: Record = {
     "outcome": "error", "test": "", "comparison": "", "because": (), "guards": (), "caveats": (), "groups": (),
     "between": (), "columns": (), "failures": (), "group": {}, "statuses": {}, "seconds": {}, "checkpoints": (),
     "engine": {}, "suite": {}, "sides": {}, "data": (), "requests": {}, "rounds": (), "settings": {}, "versions": {},
-    "waivers": (), "tasks": (), "diagnosis": (), "verdicts": (), "deselected": (), "release": {}, "plan": {},
+    "waivers": (), "tasks": (), "diagnosis": (),
+    "counterexamples": (), "verdicts": (), "deselected": (), "release": {}, "plan": {},
 }  # fmt: skip
 
 
@@ -110,6 +112,7 @@ class Expectation:
     scale: Scale
     forest: Forest | None
     bars: list[Bar]
+    counterexamples: Counterexamples | None
 
     @property
     def outcome(self) -> str:
@@ -205,6 +208,7 @@ def expectation(place: str, raw: Record) -> Expectation:
         scale=Scale.over([*seen, 0.0 if raw["question"] == "gap" else None]),
         forest=_forest(raw) if raw["groups"] and (raw["columns"] or len(raw["groups"]) > 1) else None,
         bars=_bars(raw["diagnosis"], decimals),
+        counterexamples=counterexamples(raw["counterexamples"]),
     )
 
 

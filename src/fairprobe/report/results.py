@@ -17,16 +17,19 @@ from fairprobe import __version__, statistics
 from fairprobe.diagnosis import diagnose
 from fairprobe.expressions import Expectation, measures
 from fairprobe.metrics import OF_CANDIDATES, Look, NoEvidence, grouped, labelled, measured
+from fairprobe.relations import Counterexample
 from fairprobe.report.failures import failures
 from fairprobe.report.files import whole, writing
 from fairprobe.report.headings import heading
 from fairprobe.report.page import render
-from fairprobe.report.printable import encodable
+from fairprobe.report.printable import cut, encodable
 from fairprobe.report.schema import SCHEMA
 from fairprobe.verdict import Claim, Defaults, Verdict
 
 FALSE_ALARMS = 0.10
 """The share of false alarms that a list for triage may hold."""
+MOST_COUNTEREXAMPLES = 100
+"""How many minimal counterexamples of a verdict are written; all are saved where they are tried again."""
 Entry = dict[str, Any]
 
 
@@ -55,12 +58,20 @@ def entry(test: str, verdict: Verdict, look: Look, names: Mapping[str, str | Non
         "guards": [asdict(guard) for guard in verdict.guards],
         "diagnosis": [*map(asdict, diagnose(verdict.expectation, look))] if verdict.outcome == "fail" else [],
         "caveats": verdict.caveats,
+        "counterexamples": [*map(_told, verdict.counterexamples[:MOST_COUNTEREXAMPLES])],
         "failures": missed["samples"],
         "missed": missed["missed"],
         "answered": missed["answered"],
         "seconds": verdict.seconds,
         "error": None,
     })  # fmt: skip
+
+
+def _told(found: Counterexample) -> Entry:
+    """A counterexample with its texts as long as anyone reads them."""
+    said = asdict(found)
+    texts = {name: cut(said[name]) for name in ("before", "after", "prompt")}
+    return {**said, **texts, "answers": [answer and cut(answer) for answer in found.answers]}
 
 
 def _groups(verdict: Verdict, look: Look) -> Iterator[Entry]:
@@ -88,7 +99,8 @@ def error_entry(
         **_head(test, expectation, Claim.of(expectation.terms, defaults), names),
         **nothing,
         "outcome": "error", "red": True, "samples": 0, "clusters": 0, "groups": [], "guards": [], "diagnosis": [],
-        "caveats": [], "failures": [], "missed": 0, "answered": 0, "seconds": 0.0, "error": error,
+        "caveats": [],
+        "counterexamples": [], "failures": [], "missed": 0, "answered": 0, "seconds": 0.0, "error": error,
     })  # fmt: skip
 
 

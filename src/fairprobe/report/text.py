@@ -11,6 +11,7 @@ from typing import Any
 from fairprobe.audit import Audit
 from fairprobe.power import Foresight
 from fairprobe.report.anchors import anchor
+from fairprobe.report.counterexamples import smallest
 from fairprobe.report.expectation import PART_WORDS, known, label
 from fairprobe.report.figures import counted, places
 from fairprobe.report.printable import printable
@@ -32,12 +33,25 @@ def failure(entry: Mapping[str, Any], page: str) -> str:
     lines = [_headline(entry), *_groups(entry), *_guards(entry), *_made_of(entry)]
     if entry["outcome"] == "inconclusive":
         lines.append(_needed(entry))
+    lines += _counterexamples(entry)
     # what is shown of a change is what its model missed
     by = " by the model" if entry["baseline"] else ""
     missed = f"{entry['missed']} of {entry['answered']} samples missed{by}  " if entry["missed"] else ""
     lines.append(f"  {missed}{page}#{anchor(entry['test'])}")
     # a line that begins with two colons is a command to GitHub, whoever named the group
     return re.sub(r"^(\s*)::", r"\1: :", printable("\n".join(lines)), flags=re.MULTILINE)
+
+
+def _counterexamples(entry: Mapping[str, Any]) -> list[str]:
+    """How many minimal counterexamples there are, and what the smallest difference is."""
+    found = entry.get("counterexamples") or []
+    if not found:
+        return []
+    unstable = sum(not each.get("stable") for each in found)
+    said = f"  {counted(len(found), 'minimal counterexample')}"
+    said += f", {unstable} of them unstable" if unstable else ""
+    least = smallest(found)
+    return [said + (f"; the smallest difference: {least}" if least else "")]
 
 
 def banner(results: Mapping[str, Any]) -> str:
