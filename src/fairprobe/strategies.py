@@ -71,9 +71,10 @@ def groups(task: Task, column: str, places: data.Places = data.HERE) -> st.Searc
 def rewrites(text: str, *under: Rewriting, keep: Sequence[str] = ()) -> st.SearchStrategy[Rewrite]:
     """A text under one of these rewritings, with any of the changes that it proposes; none is simplest.
 
+    >>> from hypothesis import find
     >>> from fairprobe.rewriting import dialects
-    >>> str(rewrites("She isn't home.", *dialects("urban-aave")).example()) in {"She isn't home.", "She ain't home."}
-    True
+    >>> str(find(rewrites("She isn't home.", *dialects("urban-aave")), lambda case: bool(case.changes)))
+    "She ain't home."
     """
     return st.one_of([_chosen(text, each, keep) for each in under])
 

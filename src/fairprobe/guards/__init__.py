@@ -14,6 +14,7 @@ from fairprobe.guards.answers import answers
 from fairprobe.guards.asking import noise, template, tokens
 from fairprobe.guards.chance import above_chance, ceiling
 from fairprobe.guards.choices import choices
+from fairprobe.guards.flips import flips
 from fairprobe.guards.guard import Count, Guard
 from fairprobe.guards.judged import judged
 from fairprobe.guards.names import name_form
@@ -53,6 +54,9 @@ def _of_answers(expectation: Expectation, shares: Shares) -> Iterator[Guard]:
     functions, columns = _functions(expectation), expectation.question.columns
     score = score_of(_read(expectation, shares), shares.part.outcomes)
     yield from answers(shares, functions)
+    if functions == {"flip_rate"}:
+        yield from flips(shares, columns)
+        return
     if not functions & (RATES.keys() | {"tokens_per_sample"}):
         yield from choices(shares)
     yield from judged(shares, columns, score)

@@ -127,7 +127,10 @@ def _samples(run: Run, config: pytest.Config) -> dict[str, Any]:
 def _rounds(run: Run) -> Iterator[dict[str, Any]]:
     yield from run.rounds
     session = run.session
-    others = {"tests that ask for themselves": session.by_tests, "noise": session.by_noise, "judges": session.by_judges}
+    others = {
+        "tests that ask for themselves": session.by_tests, "noise": session.by_noise, "judges": session.by_judges,
+        "counterexamples": session.by_shrinking,
+    }  # fmt: skip
     yield from ({"reason": reason, **asdict(counts)} for reason, counts in others.items() if counts.distinct)
 
 

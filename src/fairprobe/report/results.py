@@ -28,7 +28,7 @@ from fairprobe.verdict import Claim, Defaults, Verdict
 
 FALSE_ALARMS = 0.10
 """The share of false alarms that a list for triage may hold."""
-MOST_COUNTEREXAMPLES = 100
+MOST_COUNTEREXAMPLES = 1000
 """How many minimal counterexamples of a verdict are written; all are saved where they are tried again."""
 Entry = dict[str, Any]
 
