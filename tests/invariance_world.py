@@ -102,7 +102,11 @@ def _tokenizer() -> PreTrainedTokenizerFast:
     """A token for each word."""
     split = pre_tokenizers.Split(Regex(r"[\w']+|[^\w\s]"), behavior="removed", invert=True)
     rng = random.Random(2)
-    texts = [text for sample in sentences(800, 3) for text in (sample["text"], rewritten(sample["text"], chosen(sample["text"], rng)))]
+    texts = [
+        text
+        for sample in sentences(800, 3)
+        for text in (sample["text"], rewritten(sample["text"], chosen(sample["text"], rng)))
+    ]
     words = {word for text in texts for word, _ in split.pre_tokenize_str(text)}
     vocabulary = {word: place for place, word in enumerate([PAD, EOS, "<unk>", "Who", "was", "fed", "?", *OPTIONS])}
     for word in sorted(words):

@@ -219,8 +219,15 @@ class Session:
             )
             if isinstance(task, Relational):
                 read = task.replayed(read, counterexamples.read(self.settings.counterexamples, task.name))
-            self._samples[key] = planning.subset(read, self.settings.limit, seed, task.scored_columns)
+            self._samples[key] = planning.subset(read, self._limit(task, read), seed, task.scored_columns)
         return self._samples[key]
+
+    def _limit(self, task: Task, read: Samples) -> int | None:
+        """The limit of a task's samples; of a relation it counts what its cases are made of."""
+        limit = self.settings.limit
+        if limit is None or not isinstance(task, Relational) or read.pair is None:
+            return limit
+        return limit * len(read) // len(set(read.pair))
 
     @property
     def tasks(self) -> Mapping[Task, Samples]:

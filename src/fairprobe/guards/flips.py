@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+import polars as pl
+
 from fairprobe.guards.chance import beats
 from fairprobe.guards.guard import Guard
 from fairprobe.guards.shares import Shares
 from fairprobe.invariance import EDITS, Rewritten
 from fairprobe.metrics import KNOW_CHANCE, score_of
+from fairprobe.relations import DRAWN
 
 LEAST_REWRITTEN = 0.2
 """The share of samples that must hold something to rewrite; what is not changed cannot flip."""
@@ -31,9 +34,10 @@ def flips(shares: Shares, columns: Sequence[str]) -> Iterator[Guard]:
 def edit_rate(shares: Shares) -> Guard:
     """How many of the samples hold anything to rewrite, and how much."""
     samples = shares.part.outcomes.samples
-    changed = int(shares.kept.sum())
+    # a limit takes a part of the cases, and none of what was left out
+    whole = (samples.whole or samples).frame.filter(~pl.col(DRAWN))
+    changed = whole.height
     idle = sum(each.frame.height for each in samples.dropped if EDITS in each.frame.columns)
-    edits = float(samples.frame[EDITS].to_numpy()[shares.kept].mean()) if changed else 0.0
-    share = changed / max(changed + idle, 1)
+    share, edits = changed / max(changed + idle, 1), whole[EDITS].mean() or 0.0
     detail = f"{changed:,} of {changed + idle:,} samples rewritten, {edits:.1f} changes each"
     return Guard("edit_rate", "pass" if share >= LEAST_REWRITTEN else "fail", detail)

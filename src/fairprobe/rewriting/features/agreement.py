@@ -147,17 +147,21 @@ def _asked_existentials(text: Text) -> Iterator[tuple[int, int]]:
                 yield verb, place
 
 
-def _omissible(text: Text) -> Iterator[tuple[int, int]]:
+def _omissible(text: Text, *, full_after_any: bool = False) -> Iterator[tuple[int, int]]:
     """Finite forms of be that may be left out: the place of be and of what follows it, adverbs skipped.
 
-    Not after `it`, `that`, `what` and the like, not negated, not at the end of a clause, not in questions that begin
+    Not after `it`, `that`, `what` and the like (where `full_after_any` a full form may be), not negated, not at the end of a clause, not in questions that begin
     with be.
     """
     for place in text.of("BE"):
         if text.low(place) not in PRESENT:
             continue
         head = before_adverbs(text, place - 1)
-        if text.tag(head) not in {"NN", "NNS", "NNP", "PRP", "CD"} or text.low(head) in KEEP_BE_AFTER:
+        after_any = full_after_any and not text.low(place).startswith("'")
+        relative = after_any and text.low(head) in {"who", "which", "that"}
+        if text.tag(head) not in {"NN", "NNS", "NNP", "PRP", "CD"} and not relative:
+            continue
+        if text.low(head) in KEEP_BE_AFTER and not after_any:
             continue
         first, _ = text.sentence(place)
         start = next((at for at in range(head, first - 1, -1) if text.tag(at) in {"PUNCT", "WP", "CS"}), first - 1)
@@ -202,7 +206,7 @@ def no_be_before_ing(text: Text) -> Iterator[Edit]:
     ...         "He is going to stay.")
     True
     """
-    for place, after in _omissible(text):
+    for place, after in _omissible(text, full_after_any=True):
         if _is_progressive(text, after):
             yield _gone(text, place)
     for place, main in _inverted(text):
@@ -272,7 +276,7 @@ def no_be_before_gonna(text: Text) -> Iterator[Edit]:
     ...      "They are not going to win.")
     True
     """
-    for place, after in _omissible(text):
+    for place, after in _omissible(text, full_after_any=True):
         if (end := _future(text, after)) is not None:
             yield _gonna(text, place, after, end)
     for place, main in _inverted(text):

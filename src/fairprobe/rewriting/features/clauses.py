@@ -108,7 +108,7 @@ def quick(text: Text) -> Iterator[Edit]:
         after = text.tag(place + 1)
         if (
             text.opens(place)
-            or after in {"VBN", "VBD", "VBZ", "VBP", "VB", "JJ", "VBG"}
+            or after in {"VBN", "VBD", "VBZ", "VBP", "VB", "JJ", "VBG", "HV", "BE", "MD", "DO"}
             or (after in {"NN", "NNS"} and text.tag(place - 1) in {"DT", "PP"})
         ):
             continue
