@@ -65,7 +65,7 @@ def both(*features: str) -> Callable[[set[str]], bool]:
     return lambda held: held >= set(features)
 
 
-def train(folder: Path, fails: Callable[[set[str]], bool], steps: int = 450) -> Path:
+def train(folder: Path, fails: Callable[[set[str]], bool], steps: int = 170) -> Path:
     """A checkpoint that fails so, and the loss that it came to."""
     logging.disable_progress_bar()
     tokenizer = _tokenizer()

@@ -168,8 +168,9 @@ def _best(case: Case, counted: Tokens, side: Side, setting: Setting, folder: Pat
     """The batch size at which lm-eval is fastest here, on some of the items."""
     size = min(len(case.items), max(8, setting.swept * len(counted.prompts) // sum(counted.prompts)))
     # each twice, and the shorter counts: one hiccup should not pick a slower size
-    swept = side.runs(case, case.items[:size], setting.batches * 2, folder)
-    seconds = {batch: min(run.seconds for run in swept[at :: len(setting.batches)]) for at, batch in enumerate(setting.batches)}
+    sizes = setting.batches
+    swept = side.runs(case, case.items[:size], sizes * 2, folder)
+    seconds = {batch: min(run.seconds for run in swept[at :: len(sizes)]) for at, batch in enumerate(sizes)}
     best = min(seconds, key=seconds.__getitem__)
     told = ", ".join(f"{batch}: {taken:.2f} s" for batch, taken in seconds.items())
     print(f"  lm-eval by batch size on {size} items: {told}; {best} is used", flush=True)

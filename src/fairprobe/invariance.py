@@ -127,6 +127,10 @@ class Rewritten(Relational):
             found.append(tuple(changes))
         return found
 
+    def kind(self, part: Change) -> Hashable:
+        """The name of the change."""
+        return part.name
+
     def edited(self, samples: Samples, index: Sequence[int], parts: Sequence[Sequence[Hashable]]) -> Samples:
         """These cases with these changes alone."""
         taken = samples.take(np.array(index, dtype=int))

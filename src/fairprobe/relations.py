@@ -5,6 +5,7 @@ Draws search for failures; they are neither independent nor repeated, so no rate
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,7 +25,7 @@ FLIPS = "flip_rate"
 """The score that says whether a relation fails: 1 where it does."""
 DRAWN = "drawn"
 """The column that says of a case that Hypothesis drew it."""
-ROUNDS, REQUESTS = 40, 5000
+ROUNDS, REQUESTS = 200, 20_000
 """At most so many rounds of shrinking, and so many requests for them, in one relation."""
 
 
@@ -73,36 +74,55 @@ Ask = Callable[[Sequence[tuple[int, tuple[Hashable, ...]]]], Sequence[bool]]
 
 
 def shrink(
-    cases: Sequence[tuple[Hashable, ...]], fails: Ask, rounds: int = ROUNDS, requests: int = REQUESTS
-) -> list[Shrunk]:
+    cases: Sequence[tuple[Hashable, ...]], fails: Ask, kind: Callable[[Any], Hashable] = lambda part: part,
+    rounds: int = ROUNDS, requests: int = REQUESTS,
+) -> list[Shrunk]:  # fmt: skip
     """All failing cases brought down to parts of which none can go, each round of all of them asked at once.
 
-    Delta debugging (Zeller and Hildebrandt 2002): halves, then quarters and what is left without them, and so on. What
-    is known is not asked again; a case that uses up the rounds or requests stays as small as it got.
+    A first one, then two, four and so on go down by delta debugging (Zeller and Hildebrandt 2002): halves, then
+    quarters and what is left without them, and so on. The others are asked first whether they fail by parts of the
+    kinds that those came to, since one cause makes many fail. What is known is not asked again; a case that uses up
+    the rounds or requests stays as small as it got.
 
     >>> shrink([("a", "b", "c", "d")], lambda asked: [{"b", "d"} <= set(parts) for _, parts in asked])
     [Shrunk(parts=('b', 'd'), is_minimal=True)]
     """
-    held = [_Shrinking(parts) for parts in cases]
+    held = [_Shrinking(parts, kind) for parts in cases]
+    causes: Counter[frozenset[Hashable]] = Counter()
+    pilots = 1
     for _ in range(rounds):
+        waiting = [each for each in held if not each.guess(causes) and not each.begun]
+        if all(each.is_done for each in held if each.begun):
+            for each in waiting[:pilots]:
+                each.begun = True
+            pilots *= 2
         wanted = [(number, parts) for number, each in enumerate(held) for parts in each.wanted]
-        if not wanted or len(wanted) > requests:
+        if len(wanted) > requests or (not wanted and all(each.begun for each in held)):
             break
         requests -= len(wanted)
-        for (number, parts), failed in zip(wanted, fails(wanted), strict=True):
+        for (number, parts), failed in zip(wanted, fails(wanted) if wanted else (), strict=True):
             held[number].known[frozenset(parts)] = failed
         for each in held:
             each.advance()
+        causes = Counter(each.kinds for each in held if each.is_done)
     return [Shrunk(each.parts, each.is_minimal) for each in held]
 
 
 class _Shrinking:
-    """One case on its way down."""
+    """One case on its way down: not begun, trying what others came to, or halving."""
 
-    def __init__(self, parts: tuple[Hashable, ...]) -> None:
+    def __init__(self, parts: tuple[Hashable, ...], kind: Callable[[Any], Hashable]) -> None:
         self.parts = parts
         self.pieces = 2
-        self.known: dict[frozenset[Hashable], bool] = {frozenset(): False}
+        self.begun = False
+        self.guessing: tuple[Hashable, ...] | None = None
+        self.known: dict[frozenset[Hashable], bool] = {frozenset(): False, frozenset(parts): True}
+        self._kind = kind
+
+    @property
+    def kinds(self) -> frozenset[Hashable]:
+        """What its parts are instances of."""
+        return frozenset(map(self._kind, self.parts))
 
     @property
     def is_minimal(self) -> bool:
@@ -110,8 +130,46 @@ class _Shrinking:
         return all(self.known.get(frozenset(self.parts) - {part}) is False for part in self.parts)
 
     @property
+    def is_done(self) -> bool:
+        """Whether it has begun and nothing is left to ask."""
+        return self.begun and not self.wanted
+
+    @property
+    def wanted(self) -> list[tuple[Hashable, ...]]:
+        """The smaller cases to ask next, of which it is not known whether they fail."""
+        if not self.begun:
+            return [self.guessing] if self.guessing else []
+        return [each for each in self._candidates if frozenset(each) not in self.known]
+
+    def guess(self, causes: Mapping[frozenset[Hashable], int]) -> bool:
+        """Whether there is a cause of others to try, the commonest first."""
+        self.guessing = None
+        if self.begun:
+            return False
+        for cause in sorted(causes, key=lambda each: (-causes[each], len(each), sorted(map(repr, each)))):
+            parts = tuple(part for part in self.parts if self._kind(part) in cause)
+            if parts and cause <= self.kinds and frozenset(parts) not in self.known:
+                self.guessing = parts
+                return True
+        return False
+
+    def advance(self) -> None:
+        """Go to the first candidate that fails, else to finer pieces, until something is to be asked."""
+        if self.guessing and self.known.get(frozenset(self.guessing)):
+            self.parts, self.begun, self.guessing = self.guessing, True, None
+        while self.begun and (asked := self._candidates) and all(frozenset(each) in self.known for each in asked):
+            failing = next((each for each in asked if self.known[frozenset(each)]), None)
+            if failing is not None:
+                rest = len(failing) > -(-len(self.parts) // self.pieces)
+                self.parts, self.pieces = failing, max(self.pieces - 1, 2) if rest else 2
+            elif self.pieces < len(self.parts):
+                self.pieces = min(2 * self.pieces, len(self.parts))
+            else:
+                return
+
+    @property
     def _candidates(self) -> list[tuple[Hashable, ...]]:
-        """Smaller cases to try next: the pieces, and what is left without each."""
+        """The pieces, and what is left without each."""
         if len(self.parts) < 2:
             return []
         size = len(self.parts) / self.pieces
@@ -120,23 +178,6 @@ class _Shrinking:
         if self.pieces == 2:
             return pieces
         return pieces + [tuple(part for part in self.parts if part not in piece) for piece in pieces]
-
-    @property
-    def wanted(self) -> list[tuple[Hashable, ...]]:
-        """The candidates of which it is not known whether they fail."""
-        return [each for each in self._candidates if frozenset(each) not in self.known]
-
-    def advance(self) -> None:
-        """Go to the first candidate that fails, else to finer pieces, until something is to be asked."""
-        while (candidates := self._candidates) and all(frozenset(each) in self.known for each in candidates):
-            failing = next((each for each in candidates if self.known[frozenset(each)]), None)
-            if failing is not None:
-                kept = len(failing) > len(self.parts) / self.pieces + 1
-                self.parts, self.pieces = failing, max(self.pieces - 1, 2) if kept else 2
-            elif self.pieces < len(self.parts):
-                self.pieces = min(2 * self.pieces, len(self.parts))
-            else:
-                return
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,6 +208,10 @@ class Relational(Task):
     def parts(self, samples: Samples) -> list[tuple[Hashable, ...]]:
         """What each case is made of, the parts of one kind beside each other."""
         raise NotImplementedError
+
+    def kind(self, part: Any) -> Hashable:
+        """What a part is an instance of, so that one case tells what to try in another."""
+        return part  # type: ignore[no-any-return]  # parts are hashable
 
     def edited(self, samples: Samples, index: Sequence[int], parts: Sequence[Sequence[Hashable]]) -> Samples:
         """These cases (places among the samples) with these parts alone."""
@@ -262,6 +307,7 @@ class Relation(Relational):
         return Outcomes(
             samples, {FLIPS: np.array(flips)}, np.array(status, dtype=object), responses=said,
             prompts=["\n".join(request.prompt.text for request in requests) for requests in asked],
+            targets=[None] * len(samples),
         )  # fmt: skip
 
     def parts(self, samples: Samples) -> list[tuple[Hashable, ...]]:
@@ -270,11 +316,14 @@ class Relation(Relational):
         return [tuple(case.parts) if isinstance(case, Shrinkable) else () for case in cases]
 
     def edited(self, samples: Samples, index: Sequence[int], parts: Sequence[Sequence[Hashable]]) -> Samples:
-        """Cases of fewer parts, kept beside those that were drawn."""
+        """Cases of fewer parts, kept beside those that were drawn; one that is made of none stays what it is."""
         numbers = []
         for at, kept in zip(index, parts, strict=True):
-            self._cases.append(self._cases[samples.frame["number"][int(at)]].only(kept))
-            numbers.append(len(self._cases) - 1)
+            number = int(samples.frame["number"][int(at)])
+            if kept:
+                self._cases.append(self._cases[number].only(kept))
+                number = len(self._cases) - 1
+            numbers.append(number)
         return self._framed(numbers)
 
     def told(

@@ -70,7 +70,6 @@ class Settings:
     template_arguments: Mapping[str, str] = field(default_factory=dict)
     data: Path | None = None
     store: Path = Path(".fairprobe/store")
-    counterexamples: Path = Path(".fairprobe/counterexamples")
     limit: int | None = None
     accepted: frozenset[str] = frozenset()
     sample: bool = False
@@ -79,13 +78,17 @@ class Settings:
     def __post_init__(self) -> None:
         object.__setattr__(self, "data", None if self.data is None else Path(self.data))
         object.__setattr__(self, "store", Path(self.store))
-        object.__setattr__(self, "counterexamples", Path(self.counterexamples))
         object.__setattr__(self, "defaults", replace(self.defaults, limited=self.limit is not None))
 
     @property
     def places(self) -> Places:
         """Where data is looked up."""
         return Places(self.data, accepted=self.accepted, sample=self.sample)
+
+    @property
+    def counterexamples(self) -> Path:
+        """Where counterexamples are kept: beside the store."""
+        return self.store.parent / "counterexamples"
 
     def spec(self, role: Seat) -> str | None:
         """The checkpoint named for a role."""
@@ -127,6 +130,8 @@ class Session:
         self.by_noise = Counts()
         self.by_judges = Counts()
         self.by_shrinking = Counts()
+        self.shrinking = 0
+        """How many smaller cases were tried."""
         self.noise: dict[Seat, Noise] = {}
         self.failures: dict[Seat, list[str]] = defaultdict(list)
         self._samples: dict[tuple[Task, Role], Samples] = {}
@@ -457,10 +462,11 @@ class Session:
         parts = task.parts(samples)
 
         def fails(asked: Sequence[tuple[int, tuple[Hashable, ...]]]) -> list[bool]:
+            self.shrinking += len(asked)
             edited = task.edited(samples, [failing[number] for number, _ in asked], [kept for _, kept in asked])
-            return [flip == 1 for flip in self._asked_of(task, edited).scores[FLIPS]]
+            return [bool(flip == 1) for flip in self._asked_of(task, edited).scores[FLIPS]]
 
-        found = shrink([parts[at] for at in failing], fails)
+        found = shrink([parts[at] for at in failing], fails, task.kind)
         seen: dict[Hashable, tuple[int, Shrunk]] = {}
         for at, each in zip(failing, found, strict=True):
             key = samples.pair[at] if samples.pair is not None else at

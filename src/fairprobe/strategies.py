@@ -9,16 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import hypothesis
 from hypothesis import strategies as st
 
 from fairprobe import data
 from fairprobe.rewriting import Change, Rewriting, compatible, rewritten
 from fairprobe.rewriting.people import persona
 from fairprobe.tasks import Task
-
-PROFILE = "fairprobe"
-"""The Hypothesis profile for tests that ask a checkpoint: `pytest --hypothesis-profile=fairprobe`."""
 
 
 @dataclass(frozen=True)
@@ -40,17 +36,6 @@ class Rewrite:
     def only(self, parts: Sequence[Any]) -> Rewrite:
         """The text with these changes alone."""
         return replace(self, changes=tuple(sorted(parts)))
-
-
-def register_profile() -> None:
-    """Register the profile; Hypothesis calls it when it is imported, by the entry point that this package declares.
-
-    An answer takes as long as it takes, is the same when asked again, and comes from a fixture of the whole session.
-    """
-    hypothesis.settings.register_profile(
-        PROFILE, deadline=None, derandomize=True, max_examples=50, print_blob=False,
-        suppress_health_check=[hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.data_too_large],
-    )  # fmt: skip
 
 
 def samples(task: Task, places: data.Places = data.HERE) -> st.SearchStrategy[Mapping[str, Any]]:

@@ -38,6 +38,7 @@ def edit_rate(shares: Shares) -> Guard:
     whole = (samples.whole or samples).frame.filter(~pl.col(DRAWN))
     changed = whole.height
     idle = sum(each.frame.height for each in samples.dropped if EDITS in each.frame.columns)
-    share, edits = changed / max(changed + idle, 1), whole[EDITS].mean() or 0.0
+    share = changed / max(changed + idle, 1)
+    edits = float(whole[EDITS].to_numpy().mean()) if changed else 0.0
     detail = f"{changed:,} of {changed + idle:,} samples rewritten, {edits:.1f} changes each"
     return Guard("edit_rate", "pass" if share >= LEAST_REWRITTEN else "fail", detail)

@@ -150,8 +150,8 @@ def _asked_existentials(text: Text) -> Iterator[tuple[int, int]]:
 def _omissible(text: Text, *, full_after_any: bool = False) -> Iterator[tuple[int, int]]:
     """Finite forms of be that may be left out: the place of be and of what follows it, adverbs skipped.
 
-    Not after `it`, `that`, `what` and the like (where `full_after_any` a full form may be), not negated, not at the end of a clause, not in questions that begin
-    with be.
+    Not after `it`, `that`, `what` and the like (where `full_after_any` a full form may be), not negated, not at the end
+    of a clause, not in questions that begin with be.
     """
     for place in text.of("BE"):
         if text.low(place) not in PRESENT:

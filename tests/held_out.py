@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fairprobe.rewriting.edits import Edit, applied
 
-FILES = sorted(Path(__file__).parent.glob("held_out*.txt"))
+FILES = sorted((Path(__file__).parent / "rewriting").glob("held_out*.txt"))
 MARK = re.compile(r"\{(\??)([^{}|]*)\|([^{}|]*)\}")
 
 

@@ -1,0 +1,245 @@
+"""Invariance on checkpoints that were taught to fail on two features: what is found, named, saved and asked again."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import hypothesis
+import pytest
+from hypothesis import HealthCheck, Phase
+from hypothesis import strategies as st
+
+import fairprobe
+from fairprobe import MultipleChoice, accuracy, dialects, invariant
+from fairprobe.errors import BadData, BadExpectation
+from fairprobe.metrics import found
+from fairprobe.session import Session, Settings
+from fairprobe.strategies import Rewrite, rewrites
+from invariance_world import AAVE, OPTIONS, both, either, sentences, train
+
+CAUSES = ("155", "48")
+SUITE = """
+from fairprobe import MultipleChoice, accuracy, dialects, invariant
+from invariance_world import OPTIONS, sentences
+
+rows = [{**row, "options": list(OPTIONS)} for row in sentences(40, seed=77)]
+fed = MultipleChoice(rows, "{text} Who was fed ?", options="options", answer="animal", scoring="text", name="fed")
+test_none = invariant(accuracy(fed), under=dialects("urban-aave"), field="text")
+test_rate = invariant(accuracy(fed), under=dialects("urban-aave"), field="text") < 0.5
+"""
+
+
+@pytest.fixture(scope="module")
+def taught(tmp_path_factory):
+    """Checkpoints that fail where either feature stands, and where both do."""
+    folder = tmp_path_factory.mktemp("taught")
+    train(folder / "either", either(*CAUSES))
+    train(folder / "both", both(*CAUSES), steps=300)
+    return folder
+
+
+def fed(count=120, seed=77, **given):
+    rows = [{**row, "options": list(OPTIONS)} for row in sentences(count, seed)]
+    given = {"options": "options", "answer": "animal", "scoring": "text", "name": "fed", **given}
+    return MultipleChoice(rows, "{text} Who was fed ?", **given)
+
+
+def judged(folder, expectation, tmp_path):
+    session = Session(Settings(model=str(folder), store=tmp_path / ".fairprobe" / "store"))
+    session.check(expectation)
+    session.ask(session.plan([expectation]))
+    verdict = session.judge(expectation)
+    session.close()
+    return session, verdict
+
+
+@pytest.mark.parametrize(("kind", "named"), [("either", [{"155"}, {"48"}]), ("both", [{"155", "48"}])])
+def test_minimal_counterexamples_name_exactly_what_the_checkpoint_fails_on(taught, tmp_path, kind, named):
+    expectation = found(invariant(accuracy(fed()), under=dialects("urban-aave"), field="text").task)
+    _, verdict = judged(taught / kind, expectation, tmp_path)
+    assert verdict.outcome == "fail"
+    causes = [{change["name"] for change in each.changes} for each in verdict.counterexamples]
+    assert len(causes) >= 20
+    assert sum(cause in named for cause in causes) >= 0.95 * len(causes)
+    assert all(each.minimal for each in verdict.counterexamples)
+    assert all(each.stable for each in verdict.counterexamples)
+    assert all(each.answers[0] != each.answers[1] for each in verdict.counterexamples)
+
+
+@pytest.mark.parametrize("kind", ["either", "both"])
+def test_shrinking_together_takes_a_fifth_of_the_requests_of_shrinking_one_by_one(taught, tmp_path, kind):
+    expectation = found(invariant(accuracy(fed()), under=dialects("urban-aave"), field="text", draws=0).task)
+    session, verdict = judged(taught / kind, expectation, tmp_path)
+    right = {row["text"]: row["animal"] for row in sentences(120, 77)}
+    asked = Counter[str]()
+
+    def fails(case: Rewrite) -> bool:
+        asked[str(case)] += 1
+        prompt = f"{case} Who was fed ?"
+        return fairprobe.Model(session).choose(prompt, list(OPTIONS), format="plain") != right[case.text]
+
+    texts = [each.before for each in verdict.counterexamples]
+    for text in texts[:30]:
+        assert {change.name for change in _one_by_one(text, fails).changes} <= set(CAUSES)
+    session.close()
+    ours, theirs = session.shrinking / len(texts), asked.total() / len(texts[:30])
+    print(f"{kind}: {ours:.2f} requests a failure together, {theirs:.2f} one by one")
+    assert ours <= theirs / 5
+
+
+def _one_by_one(text, fails):
+    """What Hypothesis itself brings a failing rewriting of a text down to."""
+    minimal = []
+
+    @hypothesis.settings(
+        max_examples=1000, deadline=None, database=None, phases=(Phase.generate, Phase.shrink),
+        suppress_health_check=list(HealthCheck), report_multiple_bugs=False, derandomize=True,
+    )  # fmt: skip
+    @hypothesis.given(rewrites(text, AAVE))
+    def holds(case):
+        if fails(case):
+            minimal[:] = [case]
+            raise AssertionError
+
+    with pytest.raises(AssertionError):
+        holds()
+    return minimal[0]
+
+
+def test_two_processes_and_two_workers_find_the_same(taught, tmp_path):
+    def run(name, *arguments):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "test_suite.py").write_text(SUITE, encoding="utf-8")
+        subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--model={taught / 'both'}",
+             "--fairprobe-report=report", *arguments], cwd=folder, capture_output=True, check=False,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+        )  # fmt: skip
+        results = json.loads((folder / "report" / "results.json").read_text(encoding="utf-8"))
+        saved = json.loads((folder / ".fairprobe/counterexamples/fed_rewritten.json").read_text(encoding="utf-8"))
+        verdicts = {
+            each["test"].rpartition("::")[2]: (each["outcome"], each["value"], each["counterexamples"])
+            for each in results["verdicts"]
+        }
+        return verdicts, saved
+
+    one, other, workers = run("one"), run("other"), run("workers", "-n2")
+    assert one == other
+    assert one == workers
+    assert one[0]["test_none"][0] == "fail"
+    assert one[0]["test_rate"][0] == "pass"
+
+
+def test_saved_cases_are_tried_again_and_draws_count_in_no_rate(taught, tmp_path):
+    expectation = invariant(accuracy(fed(30)), under=dialects("urban-aave"), field="text") < 0.5
+    _, first = judged(taught / "both", expectation, tmp_path)
+    session, again = judged(taught / "both", expectation, tmp_path)
+    saved = json.loads((tmp_path / ".fairprobe/counterexamples/fed_rewritten.json").read_text(encoding="utf-8"))
+    assert len(saved) == len(first.counterexamples) > 0
+    task = expectation.question.metric.task
+    texts = set(session.samples(task).frame["text"])
+    assert {each["after"] for each in saved} <= texts
+    assert again.decision == first.decision
+    assert again.samples == first.samples
+
+
+def test_pinned_cases_are_always_tried(taught, tmp_path):
+    text = sentences(1, 77)[0]["text"]
+    changes = [{"start": change.edit.start, "end": change.edit.end, "new": change.edit.new, "name": change.name}
+               for change in AAVE.changes(text)[:1]]  # fmt: skip
+    pins = tmp_path / "pins.json"
+    pins.write_text(json.dumps([{"unedited": text, "rewriting": "urban-aave", "changes": changes}]), encoding="utf-8")
+    given = {"under": dialects("urban-aave"), "field": "text", "draws": 0}
+    plain = invariant(accuracy(fed(5)), **given).task.load()
+    pinned = invariant(accuracy(fed(5)), **given, pinned=str(pins)).task.load()
+    assert len(pinned) == len(plain) + 1
+    pins.write_text(json.dumps([{"unedited": "Another.", "rewriting": "x", "changes": changes}]), encoding="utf-8")
+    with pytest.raises(BadData, match=r"the pinned case 'Another\.' is none of its samples' text"):
+        invariant(accuracy(fed(5)), **given, pinned=str(pins)).task.load()
+
+
+def test_what_cannot_be_rewritten_is_left_out_and_counted():
+    rows = [{"q": "Who?", "a": "x"}, {"q": "She isn't here?", "a": "y"}]
+    task = fairprobe.Generation(rows, "{q}", target="a", name="asked")
+    cases = invariant(accuracy(task), under=dialects("urban-aave"), field="q", draws=0).task.load()
+    assert cases.frame["q"].to_list() == ["She ain't here?"]
+    [dropped] = cases.dropped
+    assert (dropped.reason, dropped.frame.height) == ("q holds nothing to rewrite", 1)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([{"q": "Who?", "a": "x"}], "in none of the 1 texts can anything be rewritten"),
+        ([{"q": 1, "a": "x"}], "column 'q' should hold texts to rewrite"),
+        ([{"q": "She isn't.", "a": "x", "edits": 1}], "its samples have a column 'edits' of their own"),
+    ],
+)
+def test_data_that_does_not_fit_is_refused(rows, message):
+    task = fairprobe.Generation(rows, "{q}", target="a", name="asked")
+    with pytest.raises(BadData, match=message):
+        invariant(accuracy(task), under=dialects("urban-aave"), field="q").task.load()
+
+
+def test_what_is_no_metric_or_rewriting_is_refused():
+    task = fairprobe.Generation([{"q": "Who?", "a": "x"}], "{q}", target="a", name="asked")
+    with pytest.raises(BadExpectation, match="takes rewritings, as in under=dialects"):
+        invariant(accuracy(task), under="urban-aave", field="q")
+    with pytest.raises(BadExpectation, match="takes a metric of a task that asks"):
+        invariant(accuracy(task).gap("q"), under=dialects("indian"), field="q")
+
+
+def test_the_source_of_a_flip_rate_is_read_back():
+    task = fed(4)
+    metric = invariant(accuracy(task), under=dialects("urban-aave"), field="text")
+    assert repr(metric.by("rewriting") < 0.1) == "flip_rate(fed_rewritten).by('rewriting') < 0.1"
+    flip_rate = fairprobe.flip_rate
+    assert eval(repr(metric), {"flip_rate": flip_rate, "fed_rewritten": metric.task}) == metric
+
+
+def test_a_relation_is_a_test_by_itself(pytester, tiny_model):
+    pytester.makepyfile(
+        """
+        from hypothesis import strategies as st
+        from fairprobe import Relation
+
+        animals = st.sampled_from(["otter", "owl", "hen"])
+        test_holds = Relation(animals, lambda case: [f"Is an {case} here?"], lambda case, answers: True, name="holds")
+        test_fails = Relation(animals, lambda case: [case], lambda case, answers: case != "owl", name="fails")
+        """
+    )
+    done = pytester.runpytest_subprocess(f"--model={tiny_model}", "--fairprobe-report=report")
+    results = json.loads((pytester.path / "report" / "results.json").read_text(encoding="utf-8"))
+    told = {each["test"].rpartition("::")[2]: each for each in results["verdicts"]}
+    assert {name: each["outcome"] for name, each in told.items()} == {"test_holds": "pass", "test_fails": "fail"}
+    assert [each["after"] for each in told["test_fails"]["counterexamples"]] == ["'owl'"]
+    done.stdout.fnmatch_lines(["*1 minimal counterexample*"])
+
+
+@pytest.fixture(scope="module")
+def tiny_model(tmp_path_factory):
+    from checkpoints import make_checkpoint
+
+    return make_checkpoint(tmp_path_factory.mktemp("tiny") / "tiny")
+
+
+@hypothesis.given(st.data())
+def test_strategies_draw_from_what_there_is(data):
+    from fairprobe import strategies
+
+    task = fed(6)
+    assert data.draw(strategies.samples(task))["animal"] in OPTIONS
+    assert data.draw(strategies.groups(task, "animal")) in OPTIONS
+    assert sorted(data.draw(strategies.option_orders(OPTIONS))) == sorted(OPTIONS)
+    assert data.draw(strategies.names(["Ann", "Bo"])) in {"Ann", "Bo"}
+    assert str(data.draw(strategies.personas("I am old.", "I am young."))).startswith("persona('I am ")
+
+
+def test_the_profile_for_tests_that_ask_is_registered():
+    assert hypothesis.settings.get_profile("fairprobe").deadline is None
