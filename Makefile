@@ -83,6 +83,7 @@ bench: $(VENV)/.browser $(PEER)/.made ## what fairprobe costs, as counts, ratios
 	$(RUN) benchmarks/engines --lm-eval $(PEER)
 	$(RUN) benchmarks/overhead.py
 	$(RUN) benchmarks/report.py
+	$(RUN) benchmarks/rewriting.py
 
 $(VENV)/.bench: $(VENV)/.test requirements/bench.txt
 	$(RUN) -m pip install --quiet -r requirements/bench.txt

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import hypothesis
@@ -243,3 +244,13 @@ def test_strategies_draw_from_what_there_is(data):
 
 def test_the_profile_for_tests_that_ask_is_registered():
     assert hypothesis.settings.get_profile("fairprobe").deadline is None
+
+
+def test_a_model_may_be_asked_from_several_threads(tiny_model, tmp_path):
+    session = Session(Settings(model=str(tiny_model), store=tmp_path / "store"))
+    model = fairprobe.Model(session)
+    with ThreadPoolExecutor(8) as pool:
+        said = list(pool.map(lambda number: model.generate([f"Number {number % 4}?"], max_tokens=4), range(32)))
+    assert said == said[:4] * 8
+    assert session.by_tests.asked == 4
+    session.close()

@@ -21,6 +21,7 @@ from fairprobe.rewriting import (
     names,
     persona,
     pronouns,
+    renderings,
     rewritten,
     spelling,
     typography,
@@ -190,3 +191,19 @@ def test_a_keyboard_slips_in_some_words_only():
     slips = [rewritten(text, keyboard(0.2).taken(text, sample)) for sample in range(200)]
     assert 0.3 < sum(slip != text for slip in slips) / 200 < 1
     assert all(applied(text, []) == text for _ in slips)
+
+
+def test_renderings_made_elsewhere_are_word_by_word_changes():
+    rows = [
+        {"id": 7, "variety": "us", "said": "She isn't here, and those men know it."},
+        {"id": 7, "variety": "aave", "said": "She ain't here, and them men know it already."},
+    ]
+    [aave] = renderings(rows, of="us", sample="id", dialect="variety", text="said")
+    changes = aave.taken(rows[0]["said"], 0)
+    assert rewritten(rows[0]["said"], changes) == rows[1]["said"]
+    assert [each.edit.new for each in changes][:2] == ["ain't", "them"]
+    assert aave.taken("Another text.", 0) == []
+    with pytest.raises(BadData, match="a row has no 'text'"):
+        renderings([{"sample": 1, "dialect": "us"}], of="us")
+    with pytest.raises(BadData, match="the table has the dialects aave"):
+        renderings([{"sample": 1, "dialect": "aave", "text": "x"}], of="us")

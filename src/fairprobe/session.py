@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
@@ -126,6 +127,7 @@ class Session:
         self.console = console
         self.store = Store(settings.store)
         self.seconds = {"plan": 0.0, "ask": 0.0, "judge": 0.0}
+        self._alone = threading.RLock()
         self.by_tests = Counts()
         self.by_noise = Counts()
         self.by_judges = Counts()
@@ -287,8 +289,11 @@ class Session:
 
     def respond(self, role: Role, requests: Sequence[Request]) -> list[Response]:
         """The responses to these requests, in their order; `by_tests` counts what they cost."""
-        self.by_tests.add(self.ask(Plan(wanted=len(requests), requests={role: tuple(dict.fromkeys(requests))})))
-        return [self._responses[role].get(request, Failed("not answered")) for request in requests]
+        plan = Plan(wanted=len(requests), requests={role: tuple(dict.fromkeys(requests))})
+        # an engine answers one caller at a time, and a test may ask from several threads
+        with self._alone:
+            self.by_tests.add(self.ask(plan))
+            return [self._responses[role].get(request, Failed("not answered")) for request in requests]
 
     def checkpoint(self, role: Seat) -> Checkpoint | Served:
         """The checkpoint that plays a role. Raises `NoCheckpoint` where none is named or found."""

@@ -233,13 +233,14 @@ def parsed(text: str) -> Text:
 
 def _tagged(text: str) -> list[Word]:
     words = [_word(match.group(), match.start()) for match in TOKEN.finditer(text)]
+    shouted = sum(word.capital for word in words) > 0.8 * len(words)
     verbs = False
     for place, word in enumerate(words):
         before = words[place - 1] if place else None
         if before is None or before.tag in {"PUNCT", "CC", "CS", "WP"} or before.low == "that":
             verbs = False
         if not word.tag:
-            word.tag = _decided(words, place, has_verb=verbs)
+            word.tag = _decided(words, place, has_verb=verbs, shouted=shouted)
         elif word.low == "'s":
             word.tag = _clitic(words, place)
         elif word.low == "'d":
@@ -249,10 +250,16 @@ def _tagged(text: str) -> list[Word]:
 
 
 def _word(written: str, start: int) -> Word:
+    low, capital, tag, known = _read(written)
+    return Word(start, start + len(written), low, capital, tag, known)
+
+
+@lru_cache(maxsize=65_536)
+def _read(written: str) -> tuple[str, bool, str, frozenset[str]]:
+    """What is known of a word by itself."""
     low = written.lower().replace("’", "'")
     tag = _closed(low)
-    known = frozenset[str]() if tag else uses(low)
-    return Word(start, start + len(written), low, written[:1].isupper(), tag, known)
+    return low, written[:1].isupper(), tag, frozenset() if tag else uses(low)
 
 
 _CLOSED = {
@@ -273,7 +280,7 @@ def _closed(low: str) -> str:
     return ""
 
 
-def _decided(words: list[Word], place: int, *, has_verb: bool) -> str:
+def _decided(words: list[Word], place: int, *, has_verb: bool, shouted: bool) -> str:
     """The use of a word of an open class that its neighbours make the likeliest."""
     word = words[place]
     can, following = word.uses, words[place + 1] if place + 1 < len(words) else None
@@ -282,7 +289,7 @@ def _decided(words: list[Word], place: int, *, has_verb: bool) -> str:
         at -= 1
     before = words[at].tag if at >= 0 else ""
     direct = words[place - 1].tag if place else ""
-    if word.capital and place and direct != "PUNCT" and not _is_all_caps_sentence(words):
+    if word.capital and place and direct != "PUNCT" and not shouted:
         return "NNS" if "NNS" in can and "NN" not in can else "NNP"
     if not can:
         return _guessed(word, direct)
@@ -330,10 +337,6 @@ def _inverted(words: list[Word], subject: int) -> bool:
         first -= 1
     opened = first < 1 or words[first - 1].tag in {"WP", "PUNCT", "CC", "NN", "NNS"}
     return first >= 0 and words[first].low in {"do", "does", "did", *MODALS} and opened
-
-
-def _is_all_caps_sentence(words: list[Word]) -> bool:
-    return sum(word.capital for word in words) > 0.8 * len(words)
 
 
 def _may_be_verb(tag: str, before: str, can: frozenset[str], following: Word | None) -> bool:
