@@ -254,3 +254,25 @@ def test_a_model_may_be_asked_from_several_threads(tiny_model, tmp_path):
     assert said == said[:4] * 8
     assert session.by_tests.asked == 4
     session.close()
+
+
+def test_a_rewriting_that_finds_next_to_nothing_is_no_evidence(tiny_model, tmp_path):
+    rows = [{"q": f"Number {number}?", "a": "x"} for number in range(45)]
+    rows += [{"q": f"Number {number} isn't {number}?", "a": "x"} for number in range(5)]
+    task = fairprobe.Generation(rows, "{q}", target="a", name="asked", max_tokens=2)
+    expectation = invariant(accuracy(task), under=dialects("urban-aave"), field="q") < 0.9
+    _, verdict = judged(tiny_model, expectation, tmp_path)
+    fired = {guard.name: guard.detail for guard in verdict.guards if guard.fired}
+    assert fired["edit_rate"] == "5 of 50 samples rewritten, 1.0 changes each"
+    assert verdict.outcome == "invalid"
+
+
+def test_a_model_that_knows_nothing_flips_nothing_and_that_is_no_evidence(tiny_model, tmp_path):
+    rows = [
+        {**row, "animal": OPTIONS[number % 5], "options": list(OPTIONS)} for number, row in enumerate(sentences(40, 1))
+    ]
+    task = MultipleChoice(rows, "{text} Who?", options="options", answer="animal", scoring="text", name="guessed")
+    expectation = invariant(accuracy(task), under=dialects("urban-aave"), field="text") < 0.9
+    _, verdict = judged(tiny_model, expectation, tmp_path)
+    assert "above_chance" in {guard.name for guard in verdict.guards if guard.fired}
+    assert verdict.outcome in {"invalid", "fail"}

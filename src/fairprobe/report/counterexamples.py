@@ -54,7 +54,7 @@ class Counterexamples(NamedTuple):
 
 def counterexamples(found: Iterable[Record]) -> Counterexamples | None:
     """What is shown of these; None where there are none."""
-    held = sorted(found, key=lambda each: (not each.get("stable"), len(each["changes"]), each.get("before", "")))
+    held = _in_turn(sorted(found, key=lambda each: (len(each["changes"]), each.get("before", ""))))
     if not held:
         return None
     return Counterexamples(
@@ -63,6 +63,17 @@ def counterexamples(found: Iterable[Record]) -> Counterexamples | None:
         _features(held),
         [_pair(each) for each in held[:MOST]],
     )
+
+
+def _in_turn(found: Iterable[Record]) -> list[Record]:
+    """Stable ones first, the first of every set of features before the second of any."""
+    seen: Counter[frozenset[str]] = Counter()
+    turns = []
+    for each in found:
+        names = frozenset(change["name"] for change in each["changes"])
+        turns.append((not each.get("stable"), seen[names], each))
+        seen[names] += 1
+    return [each for _, _, each in sorted(turns, key=lambda turn: turn[:2])]
 
 
 def smallest(found: Iterable[Record]) -> str | None:
