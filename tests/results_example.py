@@ -194,6 +194,30 @@ def _verdict(test: str, claim: str, outcome: str, **more: Any) -> dict[str, Any]
     }
 
 
+def _counterexamples() -> list[dict[str, Any]]:
+    """A stable one that one word makes, and a near-tie of two."""
+    said = "Which animal isn't a bird, and doesn't fly?"
+    aint = {
+        "name": "155",
+        "title": "Ain't as the negated form of be",
+        "rating": "A",
+        "start": 13,
+        "old": "isn't",
+        "new": "ain't",
+    }
+    dont = {"name": "158", "title": "Invariant don't", "rating": "A", "start": 31, "old": "doesn't", "new": "don't"}
+    return [
+        {
+            "task": "clues", "case": {"rewriting": "urban-aave"}, "before": said, "prompt": said, "changes": changes,
+            "after": after, "answers": ["otter", "owl"], "stable": stable, "minimal": stable,
+        }
+        for changes, after, stable in (
+            ([aint], "Which animal ain't a bird, and doesn't fly?", True),
+            ([aint, dont], "Which animal ain't a bird, and don't fly?", False),
+        )
+    ]  # fmt: skip
+
+
 def _guard(name: str, outcome: str = "pass", detail: str = "holds in every group") -> dict[str, str]:
     return {"name": name, "outcome": outcome, "detail": detail}
 
@@ -283,6 +307,7 @@ def _dialects() -> list[dict[str, Any]]:
             at + "test_dialect_gap",
             "accuracy(clues).gap('dialect') < 0.05",
             "fail",
+            counterexamples=_counterexamples(),
             value=0.12,
             low=0.0812,
             high=0.1588,

@@ -48,7 +48,19 @@ def run_of(texts: list[str]) -> dict[str, Any]:
             {**sample, **{name: next(said) for name in ("sample", "pair", "prompt", "response", "target")}}
             for sample in verdict["failures"]
         ]
+        verdict["counterexamples"] = [
+            _counterexample([next(said) for _ in range(8)], stable=stable) for stable in (True, False)
+        ]
     return run
+
+
+def _counterexample(texts: list[str], *, stable: bool) -> dict[str, Any]:
+    before, old, new, *rest = texts
+    change = {"name": rest[0], "title": rest[1], "rating": "A", "start": len(before), "old": old, "new": new}
+    return {
+        "task": "t", "case": {"rewriting": rest[2]}, "before": before + old, "after": before + new, "prompt": rest[3],
+        "answers": [rest[4], rest[1]], "changes": [change], "stable": stable, "minimal": True,
+    }  # fmt: skip
 
 
 @given(TEXTS)

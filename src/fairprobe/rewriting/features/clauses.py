@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fairprobe.rewriting.edits import Edit
-from fairprobe.rewriting.features.feature import Feature, replaced
+from fairprobe.rewriting.features.feature import WANTS_BASE, Feature, replaced
 from fairprobe.rewriting.words import Text, lemma, uses
 
 DEGREES = {
@@ -231,20 +231,7 @@ def _uninverted(text: Text, verb: int) -> Edit | None:
 def _begins_predicate(text: Text, place: int, verb: int) -> bool:
     """Whether the word after a subject is what the verb wants: a bare verb after `do`, an adjective after `be`."""
     word = text.words[place]
-    if text.low(verb) in {
-        "do",
-        "does",
-        "did",
-        "can",
-        "could",
-        "will",
-        "would",
-        "should",
-        "may",
-        "might",
-        "must",
-        "shall",
-    }:
+    if text.low(verb) in WANTS_BASE:
         nounlike = text.tag(place - 1) in {"DT", "PP", "JJ", "QT", "CD"}
         return not nounlike and "VB" in word.uses
     return text.tag(place - 1) in {"NN", "NNS", "NNP"} and word.tag in {"JJ", "VBG", "VBN"}

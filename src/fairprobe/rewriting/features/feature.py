@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from fairprobe.rewriting.edits import Edit, compatible, outside
 from fairprobe.rewriting.words import HAVE, SUBJECTS, Text, form, parsed, uses
 
 Rule = Callable[[Text], Iterator[Edit]]
-NOT_FINITE = frozenset({"be", "been", "being", "having", "done", "doing"})
+WANTS_BASE = frozenset("do does did can could will would should may might must shall".split())
+"""Auxiliaries that a bare verb follows."""
 
 
 @dataclass(frozen=True)
@@ -156,8 +157,3 @@ def perfects(text: Text) -> Iterator[tuple[int, int]]:
 def past(verb: str) -> str | None:
     """The simple past of any form of a verb."""
     return form(verb, "VBD")
-
-
-def each(edits: Iterable[Edit | None]) -> Iterator[Edit]:
-    """The edits that there are."""
-    return (edit for edit in edits if edit is not None)

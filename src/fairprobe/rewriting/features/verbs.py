@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from fairprobe.rewriting.edits import Edit
 from fairprobe.rewriting.features.feature import (
+    WANTS_BASE,
     Feature,
     after_adverbs,
     before_adverbs,
@@ -95,19 +96,7 @@ def _aided(text: Text, head: int) -> bool:
     first = head
     while first > 0 and text.tag(first - 1) in {"DT", "PP", "JJ", "NN", "NNP", "POS"}:
         first -= 1
-    return text.low(first - 1) in {
-        "do",
-        "does",
-        "did",
-        "can",
-        "could",
-        "will",
-        "would",
-        "should",
-        "may",
-        "might",
-        "n't",
-    }
+    return text.low(first - 1) in WANTS_BASE | {"n't"}
 
 
 def _possesses(text: Text, place: int) -> bool:
