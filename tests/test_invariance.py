@@ -150,6 +150,20 @@ def test_saved_cases_are_tried_again_and_draws_count_in_no_rate(taught, tmp_path
     assert again.samples == first.samples
 
 
+def test_a_change_tells_each_counterexample_of_the_model_once(taught, tmp_path):
+    metric = invariant(accuracy(fed(40)), under=dialects("urban-aave"), field="text")
+    settings = Settings(model=str(taught / "either"), baseline=str(taught / "both"), store=tmp_path / "store")
+    session = Session(settings)
+    expectations = [metric.change() < 0.05, metric < 0.05]
+    for each in expectations:
+        session.check(each)
+    session.ask(session.plan(expectations))
+    change, level = map(session.judge, expectations)
+    session.close()
+    assert change.outcome == level.outcome == "fail"
+    assert change.counterexamples == level.counterexamples
+
+
 def test_pinned_cases_are_always_tried(taught, tmp_path):
     text = sentences(1, 77)[0]["text"]
     changes = [{"start": change.edit.start, "end": change.edit.end, "new": change.edit.new, "name": change.name}

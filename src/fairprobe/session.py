@@ -510,7 +510,7 @@ class Session:
 
     def _searched(self, verdict: Verdict) -> Verdict:
         """The verdict with the counterexamples of its relations; one of them decides a claim that there are none."""
-        tasks = [task for task, role in planning.needs(verdict.expectation) if isinstance(task, Relational)]
+        tasks = dict.fromkeys(task for task, _ in planning.needs(verdict.expectation) if isinstance(task, Relational))
         found = [each for task in tasks for each in self._counterexamples.get(task, ())]
         return searched(verdict, found)
 
