@@ -202,6 +202,20 @@ def test_data_that_does_not_fit_is_refused(rows, message):
         invariant(accuracy(task), under=dialects("urban-aave"), field="q").task.load()
 
 
+def test_what_an_invariance_says_of_itself_is_kept_where_it_has_no_bound(pytester):
+    pytester.makepyfile(
+        """
+        from fairprobe import Generation, accuracy, dialects, invariant
+
+        asked = Generation([{"q": "It isn't?", "a": "x"}], "{q}", target="a", name="asked")
+        flips = invariant(accuracy(asked), under=dialects("indian", "urban-aave"), field="q")
+        test_x = flips.because("policy 3").mode("alarm")
+        """
+    )
+    done = pytester.runpytest_inprocess("--collect-only", "-q")
+    done.stdout.fnmatch_lines(["*::test_x"])
+
+
 def test_what_is_no_metric_or_rewriting_is_refused():
     task = fairprobe.Generation([{"q": "Who?", "a": "x"}], "{q}", target="a", name="asked")
     with pytest.raises(BadExpectation, match="takes rewritings, as in under=dialects"):
@@ -227,12 +241,18 @@ def test_a_relation_is_a_test_by_itself(pytester, tiny_model):
         animals = st.sampled_from(["otter", "owl", "hen"])
         test_holds = Relation(animals, lambda case: [f"Is an {case} here?"], lambda case, answers: True, name="holds")
         test_fails = Relation(animals, lambda case: [case], lambda case, answers: case != "owl", name="fails")
+        test_each = {
+            word: Relation(st.just(word), lambda case: [case], lambda case, answers: True, name=word)
+            for word in ("otter", "owl")
+        }
         """
     )
     done = pytester.runpytest_subprocess(f"--model={tiny_model}", "--fairprobe-report=report")
     results = json.loads((pytester.path / "report" / "results.json").read_text(encoding="utf-8"))
     told = {each["test"].rpartition("::")[2]: each for each in results["verdicts"]}
-    assert {name: each["outcome"] for name, each in told.items()} == {"test_holds": "pass", "test_fails": "fail"}
+    assert {name: each["outcome"] for name, each in told.items()} == {
+        "test_holds": "pass", "test_fails": "fail", "test_each[otter]": "pass", "test_each[owl]": "pass",
+    }  # fmt: skip
     assert [each["after"] for each in told["test_fails"]["counterexamples"]] == ["'owl'"]
     done.stdout.fnmatch_lines(["*1 minimal counterexample*"])
 

@@ -16,7 +16,7 @@ import polars as pl
 
 from fairprobe import data, statistics
 from fairprobe.errors import BadData, BadExpectation, UnknownGroup
-from fairprobe.expressions import Change, Difference, Expectation, Matched, Measure, Metric, Question, Where
+from fairprobe.expressions import Change, Difference, Expectation, Matched, Measure, Metric, Question, Terms, Where
 from fairprobe.standings import Selection, Statistic, below, correlation, per, wins
 from fairprobe.statistics import Estimates, Told
 from fairprobe.tasks import Dropped, Labelled, Outcomes, Recorded, Task
@@ -169,10 +169,10 @@ def flip_rate(task: Task, *, drawn: bool = False) -> Metric:
     return replace(measure, options=(("drawn", True),)) if drawn else measure
 
 
-def found(task: Task) -> Expectation:
-    """That a search finds no case in which a relation fails: what a relation states by itself."""
-    stated: Expectation = (flip_rate(task, drawn=True) <= 0.0).at(scope="benchmark")
-    return stated
+def found(task: Task, terms: Terms | None = None) -> Expectation:
+    """That a search finds no case in which a relation fails: what a relation states by itself, of these very cases."""
+    asked: Expectation = flip_rate(task, drawn=True) <= 0.0
+    return replace(asked, terms=replace(terms or Terms(), scope="benchmark"))
 
 
 def refusal_rate(task: Task) -> Metric:

@@ -56,6 +56,8 @@ JUDGE = "judge "
 
 NEAR_TIE = 1e-3
 """Nats by which an option must lead for a choice to count as settled when a counterexample is asked alone."""
+MOST_ALONE = 200
+"""How many minimal counterexamples of a relation are asked again, each alone."""
 CHUNK_SECONDS = 2.0
 """Answers are kept on disk at least this often while a checkpoint is asked."""
 
@@ -481,7 +483,8 @@ class Session:
         edited = task.edited(samples, [at for at, _ in seen.values()], [each.parts for _, each in seen.values()])
         outcomes = self._asked_of(task, edited)
         for at, (_, each) in enumerate(seen.values()):
-            yield task.told(edited, outcomes, at, each, stable=self._fails_alone(task, edited, at))
+            stable = self._fails_alone(task, edited, at) if at < MOST_ALONE else None
+            yield task.told(edited, outcomes, at, each, stable=stable)
 
     def _asked_of(self, task: Relational, samples: Samples) -> Outcomes:
         """The outcomes of cases that were not planned."""

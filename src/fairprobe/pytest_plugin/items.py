@@ -151,8 +151,8 @@ def collect(collector: pytest.Collector, name: str, obj: object) -> Any:
 
 def _expectations(name: str, obj: Any, expressions: Any, collector: pytest.Collector) -> Mapping[str, Expectation]:
     """The expectations that a name holds, by case; raises for those in a shape that would lose them."""
-    if (stated := _stated(obj, expressions)) is not None and _is_collected(collector, name):
-        return {"": stated}
+    if _is_collected(collector, name):
+        obj = _stated(obj, expressions)
     if isinstance(obj, expressions.Expectation):
         return {"": cast("Expectation", obj)}
     if type(obj) is dict and any(isinstance(held, expressions.Expectation) for held in obj.values()):
@@ -183,16 +183,18 @@ def _expectations(name: str, obj: Any, expressions: Any, collector: pytest.Colle
     return {}
 
 
-def _stated(obj: Any, expressions: Any) -> Expectation | None:
-    """What a relation, or a metric of flips without a bound, states: that no case fails."""
-    flips = isinstance(obj, expressions.Measure) and obj.function == "flip_rate"
+def _stated(obj: Any, expressions: Any) -> Any:
+    """What a relation, or a metric of flips without a bound, states, that no case fails; other things as they are."""
+    if type(obj) is dict:
+        return {case: _stated(held, expressions) for case, held in obj.items()}
+    asked = obj._asked() if isinstance(obj, (expressions.Metric, expressions.Question)) else None
+    flips = asked is not None and asked.kind == "overall" and getattr(asked.metric, "function", "") == "flip_rate"
     relations = sys.modules.get("fairprobe.relations")
-    relation = relations is not None and isinstance(obj, relations.Relational)
-    if not (flips or relation):
-        return None
+    if not flips and (relations is None or not isinstance(obj, relations.Relational)):
+        return obj
     from fairprobe.metrics import found
 
-    return found(obj.task if flips else obj)
+    return found(asked.metric.task, asked.terms) if asked is not None else found(obj)
 
 
 def _shown(case: str) -> str:

@@ -111,7 +111,8 @@ def _pair(each: Record) -> Pair:
     changes = sorted((c for c in each["changes"] if "start" in c), key=lambda change: change["start"])
     if changes and all(before[c["start"] : c["start"] + len(c["old"])] == c["old"] for c in changes):
         pieces = _marked(before, changes)
-    notes = [*([] if each.get("stable") else [UNSTABLE]), *([] if each.get("minimal", True) else ["not minimal"])]
+    notes = {True: [], False: [UNSTABLE]}.get(each.get("stable"), ["not asked again"])  # type: ignore[arg-type]
+    notes = [*notes, *([] if each.get("minimal", True) else ["not minimal"])]
     answers = [short(answer or "no answer") for answer in each["answers"]]
     return Pair(*pieces, answers, _takes(each), _under(each), ", ".join(notes))
 

@@ -47,7 +47,7 @@ def _counterexamples(entry: Mapping[str, Any]) -> list[str]:
     found = entry.get("counterexamples") or []
     if not found:
         return []
-    unstable = sum(not each.get("stable") for each in found)
+    unstable = sum(each.get("stable") is False for each in found)
     said = f"  {counted(len(found), 'minimal counterexample')}"
     said += f", {unstable} of them unstable" if unstable else ""
     least = smallest(found)
