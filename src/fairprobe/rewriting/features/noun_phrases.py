@@ -282,7 +282,8 @@ def double_comparatives(text: Text) -> Iterator[Edit]:
     True
     """
     for place in _compared(text, irregular=True):
-        yield inserted(text, place, "most" if text.low(place).endswith("st") else "more")
+        word = text.text[text.words[place].start : text.words[place].end]
+        yield _compared_with(text, place, word)
 
 
 def analytic_comparison(text: Text) -> Iterator[Edit]:
@@ -303,7 +304,17 @@ def analytic_comparison(text: Text) -> Iterator[Edit]:
         low = text.low(place)
         base = lemma(low, "ADJ") or lemma(low, "ADV")
         if base:
-            yield replaced(text, place, f"{'most' if low.endswith('st') else 'more'} {base}")
+            yield _compared_with(text, place, base)
+
+
+def _compared_with(text: Text, place: int, word: str) -> Edit:
+    """`more` or `most` and this word instead of the one at a place, with the article that this takes."""
+    degree = "most" if text.low(place).endswith("st") else "more"
+    if text.low(place - 1) == "an":
+        return replaced(text, place - 1, f"a {degree} {word}", place)
+    if word == text.text[text.words[place].start : text.words[place].end]:
+        return inserted(text, place, degree)
+    return replaced(text, place, f"{degree} {word}")
 
 
 def _compared(text: Text, *, irregular: bool) -> Iterator[int]:
