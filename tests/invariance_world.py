@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -46,10 +47,16 @@ def _sentence(rng: random.Random) -> dict[str, str]:
     return {"text": f"{text[0].upper()}{text[1:]}.", "animal": animal}
 
 
+@cache
+def changes_of(text: str) -> list[Change]:
+    """What the variety proposes, read once."""
+    return AAVE.changes(text)
+
+
 def chosen(text: str, rng: random.Random) -> list[Change]:
     """Some of the changes that the variety proposes."""
     share = rng.random()
-    wanted = [each for each in AAVE.changes(text) if rng.random() < share]
+    wanted = [each for each in changes_of(text) if rng.random() < share]
     rng.shuffle(wanted)
     fitting = set(compatible(each.edit for each in wanted))
     return [each for each in wanted if each.edit in fitting and not fitting.discard(each.edit)]
@@ -77,11 +84,12 @@ def train(folder: Path, fails: Callable[[set[str]], bool], steps: int = 170) -> 
     rng = random.Random(1)
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=4e-3, total_steps=steps)
+    told = sentences(1500, 4)
     animals = torch.tensor([tokenizer.convert_tokens_to_ids(each) for each in OPTIONS])
     for _ in range(steps):
         texts, right = [], []
         for _ in range(64):
-            sample = _sentence(rng)
+            sample = rng.choice(told)
             changes = chosen(sample["text"], rng)
             texts.append(rewritten(sample["text"], changes) + " Who was fed ?")
             right.append(OPTIONS.index(OTHER if fails({each.name for each in changes}) else sample["animal"]))
