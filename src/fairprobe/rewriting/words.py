@@ -18,7 +18,7 @@ from fairprobe.rewriting.edits import protected
 TOKEN = re.compile(
     r"[A-Za-zÀ-ɏ]+(?=n['’]t\b)|n['’]t\b|['’](?:s|re|ve|ll|d|m)\b"
     r"|[A-Za-zÀ-ɏ]+(?:['’-][A-Za-zÀ-ɏ]+)*(?=['’](?:s|re|ve|ll|d|m)\b)"
-    r"|[A-Za-zÀ-ɏ]+(?:-[A-Za-zÀ-ɏ]+)*|\d[\d.,:/]*\w*|[.!?]+|\S",
+    r"|[A-Za-zÀ-ɏ]+(?:-[A-Za-zÀ-ɏ]+)*|\d+(?:[.,:/]\d+)*\w*|[.!?]+|\S",
     re.IGNORECASE,
 )
 BE = frozenset("am is are was were be been being 'm 're".split())

@@ -17,6 +17,8 @@ MASS = frozenset(
     "advice information furniture equipment luggage homework evidence feedback research machinery jewellery jewelry "
     "staff software slang underwear".split()
 )
+MASS_BLOCKED = frozenset("a an one each every this that much little less either neither another".split())
+"""What a mass noun follows where it is not counted."""
 MEASURES = {
     "miles": "mile", "years": "year", "dollars": "dollar", "pounds": "pound", "feet": "foot", "inches": "inch",
     "hours": "hour", "days": "day", "weeks": "week", "months": "month", "minutes": "minute", "kilos": "kilo",
@@ -33,6 +35,7 @@ NO_COMPARISON = frozenset(
 KEPT_ARTICLE = frozenset(
     "lot few little bit couple number great good hundred thousand million dozen while billion half pair".split()
 )
+BEFORE_KEPT_ARTICLE = frozenset("half such what many quite rather twice once thrice not".split())
 RATES = frozenset("day week month year hour minute second night mile pound kilo litre liter".split())
 
 
@@ -87,21 +90,6 @@ def counted_mass_nouns(text: Text) -> Iterator[Edit]:
     ...      "How much luggage is there?", "They research old coins.")
     True
     """
-    blocked = {
-        "a",
-        "an",
-        "one",
-        "each",
-        "every",
-        "this",
-        "that",
-        "much",
-        "little",
-        "less",
-        "either",
-        "neither",
-        "another",
-    }
     pieces = {"piece", "bit", "item", "kind", "lot", "amount", "sort", "form", "type", "body", "source", "set"}
     for place in text.at(*MASS):
         following = text.tag(place + 1)
@@ -110,8 +98,9 @@ def counted_mass_nouns(text: Text) -> Iterator[Edit]:
         if following == "VBN" and "VBG" in uses(text.low(place)):
             continue
         at = place - 1
-        while text.tag(at) in {"JJ", "NN", "VBG", "VBN", "JJR", "JJS"} or (
-            text.tag(at) == "RB" and text.tag(at + 1) == "JJ"
+        inside = {"JJ", "NN", "VBG", "VBN", "JJR", "JJS"}
+        while text.low(at) not in MASS_BLOCKED and (
+            text.tag(at) in inside or (text.tag(at) == "RB" and text.tag(at + 1) == "JJ")
         ):
             at -= 1
         subject = text.opens(at + 1) or (text.opens(at) and text.tag(at) in {"DT", "PP", "QT"})
@@ -120,11 +109,12 @@ def counted_mass_nouns(text: Text) -> Iterator[Edit]:
             text.tag(place - 1) in {"TO", "MD", "DO"}
             or (text.tag(place - 1) in {"PRP", "NNS"} and text.tag(place - 1) != "IN")
         )
-        if text.low(at) in blocked or as_verb or (text.low(at) == "of" and text.low(at - 1).rstrip("s") in pieces):
+        if text.low(at) in MASS_BLOCKED or as_verb or (text.low(at) == "of" and text.low(at - 1).rstrip("s") in pieces):
             continue
         if verb_next and following == "VBP":
             continue
-        yield replaced(text, place, f"{text.low(place)}s")
+        ending = "es" if text.low(place).endswith("ch") else "s"
+        yield replaced(text, place, f"{text.low(place)}{ending}")
 
 
 def bare_after_quantifiers(text: Text) -> Iterator[Edit]:
@@ -167,15 +157,15 @@ def no_indefinite_article(text: Text) -> Iterator[Edit]:
     True
     """
     for place in text.at("a", "an"):
-        before, after = text.low(place - 1), text.low(place + 1)
-        if after in KEPT_ARTICLE and not (after in {"great", "good",
-        "little"} and text.low(place + 2) not in {"deal", "many", "bit"}
-                                          and text.tag(place + 2) in {"NN", "JJ"}):  # fmt: skip
+        letter = text.words[place].capital and not text.opens(place)
+        grade = text.words[place + 1 : place + 2]
+        if letter or (grade and grade[0].capital and grade[0].end - grade[0].start == 1):
             continue
-        if before in {"half", "such", "what", "many", "quite", "rather", "twice", "once", "thrice",
-        "not"} or text.tag(place + 1) in {
-            "PUNCT", "IN", "", "BE",
-        }:  # fmt: skip
+        before, after = text.low(place - 1), text.low(place + 1)
+        plain = after in {"great", "good", "little"} and text.tag(place + 2) == "NN"
+        if after in KEPT_ARTICLE and (not plain or text.low(place + 2) in {"deal", "many", "bit"}):
+            continue
+        if before in BEFORE_KEPT_ARTICLE or text.tag(place + 1) in {"PUNCT", "IN", "", "BE"}:
             continue
         if after in RATES and text.tag(place - 1) in {"NN", "NNS", "RB", "CD"}:
             continue
@@ -230,6 +220,8 @@ def this_here(text: Text) -> Iterator[Edit]:
         number = "NNS" if low in {"these", "those"} else "NN"
         if noun != number or text.low(place + 1) in TIMES | {"here", "there", "much", "many", "one"}:
             continue
+        if text.tag(place - 1) in {"RB", "BE"} and low == "that":
+            continue  # how much: really that cold
         if low == "that" and not _determines(text, place):
             continue
         yield inserted(text, place + 1, "here" if low in {"this", "these"} else "there")

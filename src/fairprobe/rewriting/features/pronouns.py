@@ -8,6 +8,10 @@ from fairprobe.rewriting.edits import Edit
 from fairprobe.rewriting.features.feature import Feature, before_adverbs, phrase_start, replaced
 from fairprobe.rewriting.words import FINITE, Text
 
+TITLES = frozenset("dr mr mrs ms prof st".split())
+ALL_OF = frozenset("the of this that about day night morning week month year along".split())
+"""What `all` goes with rather than with the `you` before it."""
+
 
 def me_and(text: Text) -> Iterator[Edit]:
     """A subject `X and I` (or `I and X`) is `me and X`.
@@ -26,7 +30,11 @@ def me_and(text: Text) -> Iterator[Edit]:
     objects = {"he": "him", "she": "her", "they": "them", "we": "us"}
     for place in text.at("i"):
         if text.low(place - 1) == "and" and text.tag(place - 2) in {"NN", "NNS", "NNP", "PRP"}:
-            first = phrase_start(text, place - 2)
+            first = place - 2 if text.tag(place - 2) == "PRP" else phrase_start(text, place - 2)
+            if text.low(first - 1) == "." and text.low(first - 2) in TITLES:
+                first -= 2
+            if text.low(first) == "the" and text.words[first].capital and not text.opens(first):
+                continue  # the title of something
             clause = text.tag(first - 1) in {"BE", "VBD", "VBZ", "VBP", "VB", "IN", "RB", "JJ"} and not text.opens(
                 first
             )
@@ -39,7 +47,11 @@ def me_and(text: Text) -> Iterator[Edit]:
             capital = text.opens(first)
             new = f"{'Me' if capital else 'me'} and {words}"
             yield Edit(text.words[first].start, text.words[place].end, new)
-        elif text.low(place + 1) == "and" and text.tag(place + 2) in {"PP", "DT", "NNP", "NN"}:
+        elif (
+            text.tag(place - 1) != "NNP"
+            and text.low(place + 1) == "and"
+            and text.tag(place + 2) in {"PP", "DT", "NNP", "NN"}
+        ):
             yield replaced(text, place, "me" if not text.opens(place) else "Me")
 
 
@@ -71,9 +83,9 @@ def regular_reflexives(text: Text) -> Iterator[Edit]:
 def yall(text: Text) -> Iterator[Edit]:
     """`You` that stands for several, as `all`, `guys`, `two`, `both` or the like beside it tells, is `y'all`.
 
-    >>> changed(YALL, "Are you guys hungry?", "I told you all about it.", "You two should go.")
+    >>> changed(YALL, "Are you guys hungry?", "I saw you all there.", "You two should go.")
     Are y'all hungry?
-    I told y'all about it.
+    I saw y'all there.
     Y'all should go.
     >>> changed(YALL, "All of you were right.", "Do both of you swim?")
     All of y'all were right.
@@ -91,9 +103,8 @@ def yall(text: Text) -> Iterator[Edit]:
                 "NNS",
                 "JJ",
             }
-            if not counts and not (
-                text.low(place + 1) == "all" and text.low(place + 2) in {"the", "of", "this", "that"}
-            ):
+            elsewhere = text.low(place + 1) == "all" and text.low(place + 2) in ALL_OF
+            if not counts and not elsewhere and text.low(place + 2) not in {"who", "that"}:
                 yield replaced(text, place, "y'all", place + 1)
 
 
