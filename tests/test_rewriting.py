@@ -65,7 +65,7 @@ def test_twenty_sentences_of_a_feature_are_annotated():
     # those of the other features are still to be written by someone who has not read their rules
     assert annotated().keys() <= FEATURES.keys()
     assert len(annotated()) >= 22
-    assert all(len(sentences) == 20 for sentences in annotated().values())
+    assert all(len(sentences) in {20, 40} for sentences in annotated().values())
 
 
 def test_edits_are_right_and_few_are_missed(found):
