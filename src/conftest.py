@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 import fairprobe
-from fairprobe.rewriting.edits import applied
-from fairprobe.rewriting.features.feature import Feature
+from fairprobe.rewriting import Edit, Feature, applied
+from fairprobe.rewriting import feature as by_number
 
 
 @pytest.fixture(autouse=True)
@@ -27,9 +27,13 @@ def _names(request: pytest.FixtureRequest, doctest_namespace: dict[str, Any]) ->
 def _changed(feature: Feature, *sentences: str) -> None:
     """Print each sentence with all edits of a feature."""
     for sentence in sentences:
-        print(applied(sentence, feature.edits(sentence)))
+        print(applied(sentence, _proposed(feature, sentence)))
 
 
 def _kept(feature: Feature, *sentences: str) -> bool:
     """Whether a feature proposes nothing in any of these sentences."""
-    return not any(feature.edits(sentence) for sentence in sentences)
+    return not any(_proposed(feature, sentence) for sentence in sentences)
+
+
+def _proposed(feature: Feature, sentence: str) -> list[Edit]:
+    return [each.edit for each in by_number(feature.ewave).changes(sentence)]

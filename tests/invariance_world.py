@@ -16,7 +16,7 @@ from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from transformers.utils import logging
 
-from fairprobe.rewriting import Change, compatible, dialects, rewritten
+from fairprobe.rewriting import Change, dialects, fitting, rewritten
 
 ANIMALS = ("cat", "dog", "goat", "hen")
 OTHER = "bird"
@@ -58,8 +58,7 @@ def chosen(text: str, rng: random.Random) -> list[Change]:
     share = rng.random()
     wanted = [each for each in changes_of(text) if rng.random() < share]
     rng.shuffle(wanted)
-    fitting = set(compatible(each.edit for each in wanted))
-    return [each for each in wanted if each.edit in fitting and not fitting.discard(each.edit)]
+    return fitting(wanted)
 
 
 def either(*features: str) -> Callable[[set[str]], bool]:

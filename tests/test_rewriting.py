@@ -26,7 +26,7 @@ from fairprobe.rewriting import (
     spelling,
     typography,
 )
-from held_out import annotated, held_against
+from held_out import annotated, edits_of, held_against
 
 NAMED = (34, 88, 154, 155, 165, 170, 174, 180)
 TEXT = (
@@ -39,7 +39,7 @@ TEXT = (
 def found():
     """Right, wrong, found and required edits of each feature."""
     counted = {
-        number: [held_against(each, FEATURES[number].edits(each.sentence))[:4] for each in sentences]
+        number: [held_against(each, edits_of(number, each.sentence))[:4] for each in sentences]
         for number, sentences in annotated().items()
     }
     return {number: tuple(map(sum, zip(*counts, strict=True))) for number, counts in counted.items()}
@@ -113,7 +113,16 @@ def test_names_are_those_of_the_atlas(shared_data):
     ],
 )
 def test_quotations_code_and_placeholders_stay_as_they_are(text):
-    assert all(each.edits(text) == [] for each in (FEATURES[155],))
+    assert feature(155).changes(text) == []
+
+
+def test_what_is_put_before_a_quotation_changes_nothing_in_it():
+    assert rewritten('"Who?" he said.', persona("I am old.").taken('"Who?" he said.', 0)) == 'I am old. "Who?" he said.'
+
+
+def test_texts_to_keep_are_whole_words():
+    [aave] = dialects("urban-aave")
+    assert "ain't" in rewritten("It isn't art.", aave.taken("It isn't art.", 0, keep=["is", "ar"]))
 
 
 def test_texts_to_keep_stay_as_they_are():
@@ -180,6 +189,10 @@ def test_an_unknown_variety_is_refused_with_those_that_there_are():
         (pronouns("she"), "His dog saw him. It is his.", "Her dog saw her. It is hers."),
         (persona("I am from Lagos."), "Who swims?", "I am from Lagos. Who swims?"),
         (typography(), "It's late...", "It’s late…"),
+        (contractions(full=True), "He ain't late, I shan't, I won't.", "He ain't late, I shall not, I will not."),
+        (names({"a": ["Ann"], "b": ["Bo"], "c": ["Chi", "Dara"]}, to="c"), "Ann met Bo.", "Chi met Dara."),
+        (names({"a": ["Ann"], "b": ["Bo"], "c": ["Chi"]}, to="c"), "Ann met Bo. Ann left.", "Chi met Bo. Chi left."),
+        (names({"a": ["Ann"], "c": ["Chi", "Dara"]}, to="c"), "Ann met Chi.", "Dara met Chi."),
     ],
 )  # fmt: skip
 def test_rewritings_that_keep_the_dialect(rewriting, before, after):
@@ -191,6 +204,27 @@ def test_a_keyboard_slips_in_some_words_only():
     slips = [rewritten(text, keyboard(0.2).taken(text, sample)) for sample in range(200)]
     assert 0.3 < sum(slip != text for slip in slips) / 200 < 1
     assert all(applied(text, []) == text for _ in slips)
+
+
+@pytest.mark.parametrize("share", [0, -0.5, 1.5])
+def test_a_share_of_slips_that_is_none_is_refused(share):
+    with pytest.raises(BadData, match="the share of words in which to slip lies above 0"):
+        keyboard(share)
+
+
+def test_two_tables_of_renderings_are_two_rewritings():
+    def made(text):
+        rows = [{"sample": 1, "dialect": "us", "text": "It is."}, {"sample": 1, "dialect": "aave", "text": text}]
+        return renderings(rows, of="us")
+
+    assert made("It be.") == made("It be.") != made("It's.")
+
+
+def test_a_rendering_made_elsewhere_changes_numbers_and_quotations_too():
+    rows = [{"sample": 1, "dialect": "us", "text": 'He said "no" 2 times.'},
+            {"sample": 1, "dialect": "in", "text": 'He told "no no" two times.'}]  # fmt: skip
+    [indian] = renderings(rows, of="us")
+    assert rewritten(rows[0]["text"], indian.taken(rows[0]["text"], 0)) == rows[1]["text"]
 
 
 def test_renderings_made_elsewhere_are_word_by_word_changes():

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 from typing import Any
 
 from hypothesis import strategies as st
 
 from fairprobe import data
-from fairprobe.rewriting import Change, Rewriting, compatible, rewritten
+from fairprobe.rewriting import Change, Rewriting, fitting, rewritten
 from fairprobe.rewriting.people import persona
 from fairprobe.tasks import Task
+
+MOST_CHOICES = 500
+"""Up to so many changes of a text each is taken or left by a choice of its own."""
 
 
 @dataclass(frozen=True)
@@ -96,16 +100,13 @@ def option_orders(options: Sequence[str]) -> st.SearchStrategy[list[str]]:
 
 def _chosen(text: str, rewriting: Rewriting, keep: Sequence[str]) -> st.SearchStrategy[Rewrite]:
     changes = rewriting.changes(text, keep)
+    return _some(changes).map(lambda some: Rewrite(text, tuple(fitting(some)), rewriting.name))
 
-    def made(taken: list[bool]) -> Rewrite:
-        wanted = [each for each, take in zip(changes, taken, strict=True) if take]
-        fitting = set(compatible(each.edit for each in wanted))
-        kept = []
-        for each in wanted:
-            if each.edit in fitting:
-                fitting.discard(each.edit)
-                kept.append(each)
-        return Rewrite(text, tuple(sorted(kept)), rewriting.name)
 
+def _some(changes: Sequence[Change]) -> st.SearchStrategy[list[Change]]:
+    """Any of the changes; of very many only a few, since Hypothesis draws no more of one case."""
     size = len(changes)
-    return st.lists(st.booleans(), min_size=size, max_size=size).map(made)
+    if size <= MOST_CHOICES:
+        taken = st.lists(st.booleans(), min_size=size, max_size=size)
+        return taken.map(lambda taken: list(compress(changes, taken)))
+    return st.lists(st.sampled_from(changes), max_size=MOST_CHOICES, unique=True)

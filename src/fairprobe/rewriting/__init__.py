@@ -6,17 +6,17 @@ of how people speak.
 """
 
 from fairprobe.rewriting.dialects import dialects, feature
-from fairprobe.rewriting.edits import Edit, applied, compatible
+from fairprobe.rewriting.edits import Edit, applied
 from fairprobe.rewriting.features import FEATURES, Feature
 from fairprobe.rewriting.noise import keyboard, typography
 from fairprobe.rewriting.people import names, persona, pronouns
 from fairprobe.rewriting.renderings import renderings
-from fairprobe.rewriting.rewriting import Change, Rewriting, rewritten
+from fairprobe.rewriting.rewriting import Change, Rewriting, fitting, rewritten
 from fairprobe.rewriting.spelling import contractions, spelling
 from fairprobe.rewriting.varieties import VARIETIES, Variety
 
 __all__ = [
-    "FEATURES", "VARIETIES", "Change", "Edit", "Feature", "Rewriting", "Variety", "applied", "compatible",
-    "contractions", "dialects", "feature", "keyboard", "names", "persona", "pronouns", "renderings", "rewritten",
-    "spelling",    "typography",
+    "FEATURES", "VARIETIES", "Change", "Edit", "Feature", "Rewriting", "Variety", "applied", "contractions",
+    "dialects", "feature", "fitting", "keyboard", "names", "persona", "pronouns", "renderings", "rewritten",
+    "spelling", "typography",
 ]  # fmt: skip

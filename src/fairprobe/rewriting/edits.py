@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from typing import NamedTuple, TypeVar
+
+Held = TypeVar("Held")
 
 
 class Edit(NamedTuple):
@@ -29,35 +31,39 @@ PROTECTED = re.compile(
 """Code, addresses, placeholders, quotations and numbers: what a rewriting leaves as it is."""
 
 
-def protected(text: str, names: Sequence[str] = ()) -> list[tuple[int, int]]:
-    """Where the text must stay as it is: what `PROTECTED` matches, and every occurrence of `names`.
+def protected(text: str) -> list[tuple[int, int]]:
+    """Where `PROTECTED` matches.
 
     >>> [text[a:b] for text in ['Say "no" to {name}.'] for a, b in protected(text)]
     ['"no"', '{name}']
     """
-    spans = [match.span() for match in PROTECTED.finditer(text)]
-    for name in filter(None, names):
-        spans += [match.span() for match in re.finditer(re.escape(name), text)]
-    return spans
+    return [match.span() for match in PROTECTED.finditer(text)]
 
 
-def outside(edits: Iterable[Edit], spans: Sequence[tuple[int, int]]) -> list[Edit]:
-    """The edits that change nothing inside these spans."""
-    return [each for each in edits if not any(each.start < end and start < max(each.end, each.start + 1)
-                                              for start, end in spans)]  # fmt: skip
+def standing(names: Iterable[str], text: str) -> list[tuple[int, int]]:
+    """Where these names stand in a text as whole words."""
+    found = (re.finditer(rf"(?<!\w){re.escape(name)}(?!\w)", text) for name in filter(None, names))
+    return [match.span() for matches in found for match in matches]
 
 
-def compatible(edits: Iterable[Edit]) -> list[Edit]:
-    """The edits in their order, without those that overlap or touch the same place as one before them.
+def touches(edit: Edit, spans: Iterable[tuple[int, int]]) -> bool:
+    """Whether an edit changes anything inside these spans; what is put before or after one does not."""
+    return any(edit.start < end and start < edit.end for start, end in spans)
+
+
+def compatible(held: Iterable[Held], edit: Callable[[Held], Edit] = lambda each: each) -> list[Held]:  # type: ignore[assignment,return-value]  # by default what is held are edits
+    """What is held, in the order of its places, without what overlaps or touches the same place as one before it.
 
     >>> compatible([Edit(0, 2, "a"), Edit(1, 3, "b"), Edit(5, 5, "c")])
     [Edit(start=0, end=2, new='a'), Edit(start=5, end=5, new='c')]
     """
-    taken: list[Edit] = []
-    for each in edits:
-        if all(each.end < other.start or other.end < each.start or _abut(each, other) for other in taken):
+    taken: list[Held] = []
+    for each in held:
+        one = edit(each)
+        others = map(edit, taken)
+        if all(one.end < other.start or other.end < one.start or _abut(one, other) for other in others):
             taken.append(each)
-    return sorted(taken)
+    return sorted(taken, key=edit)
 
 
 def applied(text: str, edits: Iterable[Edit]) -> str:

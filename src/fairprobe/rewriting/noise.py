@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from fairprobe.rewriting.edits import Edit, outside, protected
+from fairprobe.errors import BadData
+from fairprobe.rewriting.edits import Edit
 from fairprobe.rewriting.rewriting import Change, Rewriting
 
 TYPOGRAPHY = (("'", "’"), ("...", "…"), (" - ", " – "), ("--", "—"))
@@ -28,6 +29,9 @@ def keyboard(share: float = 0.05) -> Rewriting:
     >>> sorted({each.name for each in keyboard().changes("Which animal barks?")})
     ['keyboard']
     """
+    if not 0 < share <= 1:
+        msg = f"keyboard({share!r}): the share of words in which to slip lies above 0 and up to 1"
+        raise BadData(msg)
     return Rewriting("keyboard", f"keyboard({share!r})", _slips, (("keyboard", share / 3),))
 
 
@@ -37,7 +41,7 @@ def _typographic(text: str) -> list[Change]:
         for old, new in ((one, other), (other, one)):
             edits += [Edit(match.start(), match.end(), new) for match in re.finditer(re.escape(old), text)]
     inside = [each for each in edits if each.new not in {"’", "'"} or _in_word(text, each.start)]
-    return [Change(edit, "typography") for edit in outside(sorted(inside), protected(text))]
+    return [Change(edit, "typography") for edit in sorted(inside)]
 
 
 def _in_word(text: str, place: int) -> bool:
@@ -54,7 +58,7 @@ def _slips(text: str) -> list[Change]:
             edits.append(Edit(start + middle - 1, start + middle + 1, swapped))
         edits.append(Edit(start + middle, start + middle + 1, ""))
         edits.append(Edit(start + middle, start + middle + 1, _beside(word[middle])))
-    return [Change(edit, "keyboard") for edit in outside(edits, protected(text))]
+    return [Change(edit, "keyboard") for edit in edits]
 
 
 def _beside(letter: str) -> str:

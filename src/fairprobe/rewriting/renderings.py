@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from difflib import SequenceMatcher
 from functools import partial
+from hashlib import blake2b
 from typing import Any
 
 from fairprobe.errors import BadData
@@ -37,11 +38,13 @@ def renderings(
     if not names or not any(of in told for told in held.values()):
         msg = f"renderings(of={of!r}): the table has the dialects {', '.join(names)}; `of` is the one that is asked"
         raise BadData(msg)
+    tables = {name: {told[of]: told[name] for told in held.values() if of in told and name in told} for name in names}
     return tuple(
-        Rewriting(name, f"renderings(…, of={of!r})[{place}]", partial(_changes, name, {
-            told[of]: told[name] for told in held.values() if of in told and name in told
-        }))
-        for place, name in enumerate(names)
+        Rewriting(
+            name, f"renderings(…, of={of!r})[{place}]", partial(_changes, name, table),
+            told_by=blake2b(repr(sorted(table.items())).encode(errors="surrogatepass")).hexdigest(), is_ours=False,
+        )
+        for place, (name, table) in enumerate(tables.items())
     )  # fmt: skip
 
 

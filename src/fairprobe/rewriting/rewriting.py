@@ -6,12 +6,12 @@ asks the same questions anywhere, and adding a sample moves no other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import NamedTuple
 
-from fairprobe.rewriting.edits import Edit, applied, compatible, outside, protected
+from fairprobe.rewriting.edits import Edit, applied, compatible, protected, standing, touches
 
 
 class Change(NamedTuple):
@@ -26,24 +26,24 @@ class Rewriting:
     """A named way to rewrite texts.
 
     `propose` gives every change of a text, `shares` how often each name of change is taken (1 where it is not listed).
-    `source` is what to write to have it again.
+    `source` is what to write to have it again; `told_by` tells it from others where that does not say everything.
+    Where it `is_ours` quotations, code, numbers and placeholders stay as they are.
     """
 
     name: str
     source: str
     propose: Callable[[str], Sequence[Change]] = field(repr=False, compare=False)
     shares: tuple[tuple[str, float], ...] = ()
+    told_by: str = ""
+    is_ours: bool = True
 
     def __repr__(self) -> str:
         return self.source
 
     def changes(self, text: str, keep: Collection[str] = ()) -> list[Change]:
-        """Every change that is proposed and touches none of the texts to keep, in the order of their places."""
-        found = self.propose(text)
-        if not any(keep):
-            return list(found)
-        left = set(outside((each.edit for each in found), protected(text, tuple(keep))))
-        return [each for each in found if each.edit in left]
+        """Every change that is proposed, but those of what is protected and of the texts to keep, by their places."""
+        spans = [*(protected(text) if self.is_ours else ()), *standing(keep, text)]
+        return sorted(each for each in self.propose(text) if not touches(each.edit, spans))
 
     def taken(self, text: str, sample: object, seed: int = 0, keep: Collection[str] = ()) -> list[Change]:
         """The changes that this seed takes of a sample's text, none of which overlap.
@@ -56,14 +56,12 @@ class Rewriting:
         shares = dict(self.shares)
         drawn = {each: _draw(seed, sample, each) / shares.get(each.name, 1.0) for each in self.changes(text, keep)}
         # the draw decides between changes of the same words too, so that none always wins
-        order = sorted((each for each, draw in drawn.items() if draw < 1), key=drawn.__getitem__)
-        kept = set(compatible(each.edit for each in order))
-        taken = []
-        for each in order:
-            if each.edit in kept:
-                kept.discard(each.edit)
-                taken.append(each)
-        return sorted(taken)
+        return fitting(sorted((each for each, draw in drawn.items() if draw < 1), key=drawn.__getitem__))
+
+
+def fitting(changes: Iterable[Change]) -> list[Change]:
+    """The changes that stand together, of those that do not the first, in the order of their places."""
+    return compatible(changes, lambda each: each.edit)
 
 
 def rewritten(text: str, changes: Sequence[Change]) -> str:

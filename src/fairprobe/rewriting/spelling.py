@@ -8,7 +8,7 @@ from functools import partial
 from typing import Literal
 
 from fairprobe.errors import BadData
-from fairprobe.rewriting.edits import Edit, outside, protected
+from fairprobe.rewriting.edits import Edit
 from fairprobe.rewriting.rewriting import Change, Rewriting
 
 BRITISH = dict(pair.split(":") for pair in ["color:colour", "colors:colours", "colored:coloured",
@@ -33,6 +33,7 @@ AMBIGUOUS = {"check", "checks", "tire", "tires", "meter", "meters", "draft", "pr
 FULL = {
     "n't": " not", "'re": " are", "'ve": " have", "'ll": " will", "'m": " am",
 }  # fmt: skip
+WHOLE = {"can't": "cannot", "won't": "will not", "shan't": "shall not"}
 CONTRACTED = (
     (r"\b(is|are|was|were|do|does|did|has|have|had|would|could|should) not\b", r"\1n't"),
     (r"\bcannot\b", "can't"), (r"\bwill not\b", "won't"),
@@ -80,7 +81,7 @@ def _respelt(words: Mapping[str, str], text: str) -> list[Change]:
         for match in re.finditer(r"[A-Za-z]+", text)
         if match.group().lower() in words
     ]
-    return [Change(edit, "spelling") for edit in outside(edits, protected(text))]
+    return [Change(edit, "spelling") for edit in edits]
 
 
 def _contracted(text: str) -> list[Change]:
@@ -90,21 +91,20 @@ def _contracted(text: str) -> list[Change]:
             edit = Edit(match.start(), match.end(), _like(match.group(), match.expand(new)))
             if all(edit.end <= other.start or other.end <= edit.start for other in edits):
                 edits.append(edit)
-    return [Change(edit, "contractions") for edit in outside(sorted(edits), protected(text))]
+    return [Change(edit, "contractions") for edit in sorted(edits)]
 
 
 def _in_full(text: str) -> list[Change]:
     edits = []
     for match in re.finditer(
-        r"(?i)\b(?:(can)'t|(won)'t|\w+(n't)|(?:you|we|they|I)('re|'ve|'ll|'m))\b", text.replace("’", "'")
+        r"(?i)\b(?:(can't|won't|shan't)|(?!ain)\w+(n't)|(?:you|we|they|I)('re|'ve|'ll|'m))\b", text.replace("’", "'")
     ):
-        if match.group(1) or match.group(2):
-            new = "cannot" if match.group(1) else "will not"
-            edits.append(Edit(match.start(), match.end(), _like(match.group(), new)))
+        if match.group(1):
+            edits.append(Edit(match.start(), match.end(), _like(match.group(), WHOLE[match.group().lower()])))
         else:
-            place = 3 if match.group(3) else 4
+            place = 2 if match.group(2) else 3
             edits.append(Edit(match.start(place), match.end(place), FULL[match.group(place).lower()]))
-    return [Change(edit, "contractions") for edit in outside(edits, protected(text))]
+    return [Change(edit, "contractions") for edit in edits]
 
 
 def _like(old: str, new: str) -> str:

@@ -13,7 +13,6 @@ from functools import cached_property, lru_cache
 
 from lemminflect import getAllLemmas, getInflection
 
-from fairprobe.rewriting.edits import protected
 
 TOKEN = re.compile(
     r"[A-Za-zÀ-ɏ]+(?=n['’]t\b)|n['’]t\b|['’](?:s|re|ve|ll|d|m)\b"
@@ -161,11 +160,6 @@ class Text:
     def __init__(self, text: str) -> None:
         self.text = text
         self.words = _tagged(text)
-
-    @cached_property
-    def protected(self) -> list[tuple[int, int]]:
-        """Where nothing may be changed: quotations, code, addresses, placeholders, numbers."""
-        return protected(self.text)
 
     @cached_property
     def places(self) -> dict[str, list[int]]:

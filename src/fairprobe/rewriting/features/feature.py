@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from fairprobe.rewriting.edits import Edit, compatible, outside
+from fairprobe.rewriting.edits import Edit, compatible
 from fairprobe.rewriting.words import HAVE, SUBJECTS, Text, form, parsed, uses
 
 Rule = Callable[[Text], Iterator[Edit]]
@@ -33,9 +33,8 @@ class Feature:
         return " ".join((self.rule.__doc__ or "").split("\n\n")[0].split())
 
     def edits(self, text: str) -> list[Edit]:
-        """Every edit that the rule proposes outside quotations, code, numbers and placeholders, in order."""
-        words = parsed(text)
-        return compatible(outside(self.rule(words), words.protected))
+        """Every edit that the rule proposes, those in quotations, code and numbers too, in order."""
+        return compatible(self.rule(parsed(text)))
 
 
 def replaced(text: Text, place: int, new: str, last: int | None = None) -> Edit:
