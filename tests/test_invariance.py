@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, Phase
 from hypothesis import strategies as st
 
 import fairprobe
-from fairprobe import MultipleChoice, accuracy, dialects, invariant
+from fairprobe import MultipleChoice, accuracy, dialects, flip_rate, invariant
 from fairprobe.errors import BadData, BadExpectation
 from fairprobe.metrics import found
 from fairprobe.session import Session, Settings
@@ -161,6 +161,36 @@ def test_a_change_tells_each_counterexample_of_the_model_once(taught, tmp_path):
     session.close()
     assert change.outcome == level.outcome == "fail"
     assert change.counterexamples == level.counterexamples
+
+
+def test_counterexamples_outside_a_condition_do_not_refute_it(taught, tmp_path):
+    task = invariant(accuracy(fed(40)), under=dialects("urban-aave"), field="text").task
+    [cat, dog] = (flip_rate(task, drawn=True).where(animal=name) <= 0 for name in ("cat", "dog"))
+    session = Session(Settings(model=str(taught / "either"), store=tmp_path / "store"))
+    for each in (cat, dog):
+        session.check(each)
+    session.ask(session.plan([cat, dog]))
+    for name, verdict in zip(("cat", "dog"), map(session.judge, (cat, dog)), strict=True):
+        assert verdict.counterexamples
+        assert all(f"Kim fed the {name}" in each.before.replace("kim", "Kim") for each in verdict.counterexamples)
+    session.close()
+
+
+def test_what_was_asked_alone_is_not_asked_again(taught, tmp_path):
+    expectation = found(invariant(accuracy(fed(20)), under=dialects("urban-aave"), field="text").task)
+    first, before = judged(taught / "both", expectation, tmp_path)
+    again, after = judged(taught / "both", expectation, tmp_path)
+    assert first.by_shrinking.asked > 0
+    assert again.by_shrinking.asked == 0
+    assert [each.stable for each in after.counterexamples] == [each.stable for each in before.counterexamples]
+
+
+def test_a_case_that_cannot_be_asked_again_is_no_near_tie(taught, tmp_path, monkeypatch):
+    expectation = found(invariant(accuracy(fed(20)), under=dialects("urban-aave"), field="text", draws=0).task)
+    monkeypatch.setattr(Session, "_asked_alone", lambda self, requests: {})
+    _, verdict = judged(taught / "both", expectation, tmp_path)
+    assert verdict.outcome == "fail"
+    assert {each.stable for each in verdict.counterexamples} == {None}
 
 
 def test_pinned_cases_are_always_tried(taught, tmp_path):

@@ -53,7 +53,8 @@ def write(folder: Path, task: str, found: Iterable[Counterexample]) -> None:
             order = {json.dumps(_key(each), sort_keys=True): None for each in (*fresh, *earlier)}
             part = file.with_suffix(".part")
             text = json.dumps([kept[key] for key in list(order)[:MOST]], indent=1, ensure_ascii=False)
-            part.write_text(text, encoding="utf-8")
+            # what is no character is written as JSON escapes it
+            part.write_text(text, encoding="utf-8", errors="backslashreplace")
             part.replace(file)
     except OSError as error:
         msg = f"counterexamples cannot be saved in {folder}: {error}"
@@ -68,5 +69,5 @@ def _told(found: Counterexample) -> dict[str, Any]:
 
 
 def _key(case: Mapping[str, Any]) -> list[Any]:
-    """What makes two cases the same: the text, and the changes of it."""
-    return [case.get("unedited", case.get("case")), case.get("changes")]
+    """What makes two cases the same: the sample, its text, and the changes of it."""
+    return [case.get("sample"), case.get("unedited", case.get("case")), case.get("changes")]

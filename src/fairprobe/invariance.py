@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
-from typing import Any
+from hashlib import blake2b
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -15,22 +17,32 @@ from fairprobe.expressions import Measure, Metric
 from fairprobe.metrics import accuracy, flip_rate, numbers
 from fairprobe.relations import DRAWN, FLIPS, Counterexample, Relational, Shrunk, draw
 from fairprobe.requests import Request, Response
-from fairprobe.rewriting import FEATURES, VARIETIES, Change, Edit, Rewriting, rewritten
-from fairprobe.tasks import Asking, Dropped, Outcomes, Samples, Scoring, Task
+from fairprobe.rewriting import FEATURES, VARIETIES, Change, Edit, Rewriting, fitting, rewritten
+from fairprobe.tasks import Asking, Dropped, Outcomes, Ranking, Samples, Scoring, Task
 
 REWRITING, ORIGINAL, CHANGES, EDITS = "rewriting", "unedited", "changes", "edits"
 """The columns that a rewritten sample has beside its own."""
 OWN = (REWRITING, ORIGINAL, CHANGES, EDITS, DRAWN)
+SAMPLE = "sample"
+"""What a saved case calls the sample that it is of."""
 SAME = 1e-9
 """Numbers that lie closer are the same."""
 DRAWS = 50
+
+
+class _Case(NamedTuple):
+    """A sample by its place, under a rewriting by its name, with these changes."""
+
+    at: int
+    rewriting: str
+    changes: tuple[Change, ...]
 
 
 @dataclass(frozen=True, repr=False)
 class Rewritten(Relational):
     """Each sample of a task under each rewriting, asked beside the sample as it is.
 
-    A sample under a rewriting is one case, drawn by the seed, the sample and the place of each change; a pair holds
+    A sample under a rewriting is one case, drawn by the seed, the text and the place of each change; a pair holds
     the cases of one sample. `draws` more cases with other changes are drawn by Hypothesis to search for failures; they
     count in no rate. Samples in which nothing can be rewritten are left out, and counted.
     """
@@ -64,37 +76,44 @@ class Rewritten(Relational):
         """How many tokens an answer may have."""
         return self.task.budget
 
-    def load(self, places: data.Places = data.HERE) -> Samples:
-        """The cases: every sample under every rewriting, then those that Hypothesis draws, then the pinned ones."""
+    def base(self, places: data.Places = data.HERE) -> Samples:
+        """The samples of the task as they are. Raises `BadData` where the field holds no texts."""
         base = self.task.load(places)
         texts = data.column(base.frame, self.column, f"{self!r} rewrites {self.column!r}, but {self.task!r}")
-        if texts.dtype != pl.String:
+        if not isinstance(texts.dtype, (pl.String, pl.Categorical, pl.Enum)):
             msg = f"{self!r}: column {self.column!r} should hold texts to rewrite; it holds {texts.dtype}"
             raise BadData(msg)
         if clash := [name for name in OWN if name in base.frame.columns]:
             msg = f"{self!r}: its samples have a column {clash[0]!r} of their own; rename it, since cases have one too"
             raise BadData(msg)
-        held, kept = texts.fill_null("").to_list(), self._kept(base)
-        cases = [
-            (at, each.name, each.taken(text, text, self.seed, kept[at]), False)
-            for at, text in enumerate(held)
+        return replace(base, frame=base.frame.with_columns(texts.cast(pl.String)))
+
+    def cases(self, base: Samples, saved: Sequence[Mapping[str, Any]] = (), places: data.Places = data.HERE) -> Samples:
+        """Every sample under every rewriting, then what Hypothesis draws of them, then pinned and saved cases.
+
+        Those are of all samples, where these are a part. A saved case that no rewriting makes any more is passed over.
+        """
+        whole, kept = base.whole or base, self._kept(base)
+        texts = base.frame[self.column].to_list()
+        tried = [
+            _Case(at, each.name, tuple(each.taken(text, text, self.seed, kept[at])) if text else ())
+            for at, text in enumerate(texts)
             for each in self.under
         ]
-        known = {(at, name, tuple(changes)) for at, name, changes, _ in cases}
-        cases += [
-            (at, name, list(changes), True)
-            for at, name, changes in dict.fromkeys(self._searched(held, kept))
-            if (at, name, changes) not in known
-        ]
-        made = self._cases(base, [case for case in cases if case[2]])
-        idle = sorted({(at, name) for at, name, changes, is_drawn in cases if not changes and not is_drawn})
-        if not len(made):
+        fixed, idle = ([case for case in tried if bool(case.changes) is changed] for changed in (True, False))
+        if not fixed:
             msg = f"{self!r}: in none of the {len(base)} texts can anything be rewritten"
             raise BadData(msg)
+        made = self._framed(base, [*dict.fromkeys([*fixed, *self._drawn(texts, kept)])], len(fixed))
         if idle:
-            rest = self._cases(base, [(at, name, [], False) for at, name in idle]).frame
+            rest = self._framed(base, idle, len(idle)).frame
             made = replace(made, dropped=(*made.dropped, Dropped(f"{self.column} holds nothing to rewrite", rest)))
-        return made if self.pinned is None else self._with_pinned(made, places)
+        pins = () if self.pinned is None else data.read(self.pinned, places, ()).frame.to_dicts()
+        known = set(zip(made.pair, map(_read, made.frame[CHANGES]), strict=True))  # type: ignore[arg-type]
+        again = dict.fromkeys([*self._pinned(whole, pins), *self._saved(whole, saved)])
+        keys = self._names(whole) if again else []
+        fresh = [case for case in again if (keys[case.at], case.changes) not in known]
+        return _joined(made, self._framed(whole, fresh, 0)) if fresh else made
 
     def requests(self, samples: Samples) -> list[tuple[Request, ...]]:
         """What is asked of each sample as it is, and then of it rewritten."""
@@ -121,11 +140,7 @@ class Rewritten(Relational):
 
     def parts(self, samples: Samples) -> list[tuple[Hashable, ...]]:
         """The changes of each case, those of one name beside each other."""
-        found: list[tuple[Hashable, ...]] = []
-        for row in samples.frame[CHANGES]:
-            changes = sorted(_changes(row), key=by_name)
-            found.append(tuple(changes))
-        return found
+        return [_by_name(_read(held)) for held in samples.frame[CHANGES]]
 
     def kind(self, part: Change) -> Hashable:
         """The name of the change."""
@@ -135,7 +150,7 @@ class Rewritten(Relational):
         """These cases with these changes alone."""
         taken = samples.take(np.array(index, dtype=int))
         changes = [sorted(each) for each in parts]  # type: ignore[type-var]  # parts of ours are changes
-        return replace(taken, frame=_framed(taken.frame, self.column, changes), whole=None)  # type: ignore[arg-type]
+        return replace(taken, frame=_rewritten(taken.frame, self.column, changes), whole=None)  # type: ignore[arg-type]
 
     def told(
         self, samples: Samples, outcomes: Outcomes, at: int, shrunk: Shrunk, *, stable: bool | None
@@ -144,62 +159,42 @@ class Rewritten(Relational):
         row = samples.frame.row(at, named=True)
         beside = outcomes.beside
         assert beside is not None
+        assert samples.pair is not None
         text = row[ORIGINAL]
         return Counterexample(
             self.name,
-            {REWRITING: row[REWRITING], ORIGINAL: text, CHANGES: row[CHANGES]},
+            {SAMPLE: samples.pair[at], REWRITING: row[REWRITING], ORIGINAL: text, CHANGES: row[CHANGES]},
             text, row[self.column], outcomes.prompts[at] or "", (beside.responses[at], outcomes.responses[at]),
-            tuple(_described(each, text, row[REWRITING]) for each in _changes(row[CHANGES])),
+            tuple(_described(each, text, row[REWRITING]) for each in _read(row[CHANGES])),
             stable, shrunk.is_minimal,
-        )  # fmt: skip
-
-    def replayed(self, samples: Samples, saved: Sequence[Mapping[str, Any]]) -> Samples:
-        """The samples with saved cases of the same texts; of other texts nothing can be said."""
-        frame = samples.frame
-        first: dict[str, int] = {}
-        for at, text in enumerate(frame[ORIGINAL]):
-            first.setdefault(text, at)
-        known = {(text, *_changes(changes)) for text, changes in zip(frame[ORIGINAL], frame[CHANGES], strict=True)}
-        fits = {
-            (each[ORIGINAL], *_changes(each[CHANGES])): each for each in saved if each.get(ORIGINAL) in first
-        }  # fmt: skip
-        fresh = [each for key, each in fits.items() if key not in known]
-        if not fresh:
-            return samples
-        index = [first[each[ORIGINAL]] for each in fresh]
-        more = self.edited(samples, index, [_changes(each[CHANGES]) for each in fresh])
-        names = pl.Series(REWRITING, [str(each[REWRITING]) for each in fresh])
-        more_frame = more.frame.with_columns(names, pl.lit(True).alias(DRAWN))
-        return replace(
-            samples, frame=pl.concat([frame, more_frame]), cluster=np.concatenate([samples.cluster, more.cluster]),
-            pair=None if samples.pair is None or more.pair is None else np.concatenate([samples.pair, more.pair]),
-            weight=None if samples.weight is None or more.weight is None
-            else np.concatenate([samples.weight, more.weight]),
         )  # fmt: skip
 
     def _source(self) -> data.Files | data.Frame:
         return self.task.data  # type: ignore[no-any-return]  # settled when the task was made
 
     def _sides(self, samples: Samples) -> tuple[Samples, Samples]:
-        """The samples of the task as they are, and rewritten."""
+        """The samples of the task as they are, and rewritten; examples are chosen by the former for both."""
         own = samples.frame.drop(OWN)
         before = own.with_columns(samples.frame[ORIGINAL].alias(self.column))
-        return (
-            samples.once((self, "before"), lambda: replace(samples, frame=before)),
-            samples.once((self, "after"), lambda: replace(samples, frame=own)),
-        )
+        # cases of one sample are a pair of this task, and not of that one
+        pair = None if self.task.pair is None else own[self.task.pair].to_numpy()
+        as_it_is = samples.once((self, "before"), lambda: replace(samples, frame=before, pair=pair))
+        return as_it_is, samples.once(
+            (self, "after"), lambda: replace(samples, frame=own, pair=pair, unedited=as_it_is)
+        )  # fmt: skip
 
-    def _cases(self, base: Samples, cases: Sequence[tuple[int, str, Sequence[Change], bool]]) -> Samples:
-        index = np.array([at for at, *_ in cases], dtype=int)
-        taken = base.take(index)
+    def _framed(self, base: Samples, cases: Sequence[_Case], fixed: int) -> Samples:
+        """These cases as samples, of which so many are no draws."""
+        index = np.array([case.at for case in cases], dtype=int)
+        taken, keys = base.take(index), self._names(base)
         frame = taken.frame.with_columns(
-            pl.Series(REWRITING, [name for _, name, _, _ in cases], dtype=pl.String),
+            pl.Series(REWRITING, [case.rewriting for case in cases], dtype=pl.String),
             taken.frame[self.column].fill_null("").alias(ORIGINAL),
-            pl.Series(DRAWN, [is_drawn for *_, is_drawn in cases], dtype=pl.Boolean),
+            pl.Series(DRAWN, [number >= fixed for number in range(len(cases))], dtype=pl.Boolean),
         )
-        framed = _framed(frame, self.column, [changes for _, _, changes, _ in cases])
-        pair = np.array([f"{self.task.name}:{at}" for at in index], dtype=object)
-        return replace(taken, frame=framed, pair=pair, whole=None, pool=base.pool or base)
+        framed = _rewritten(frame, self.column, [case.changes for case in cases])
+        pair = np.array([keys[at] for at in index], dtype=object)
+        return replace(taken, frame=framed, pair=pair, whole=None, pool=base.pool or base.whole or base)
 
     def _kept(self, base: Samples) -> list[tuple[str, ...]]:
         """The texts of each sample that no rewriting may touch: those of the columns to keep."""
@@ -209,25 +204,65 @@ class Rewritten(Relational):
         rows = zip(*columns, strict=True) if columns else [()] * len(base)
         return [tuple(text for held in row for text in _texts(held)) for row in rows]
 
-    def _searched(
-        self, texts: Sequence[str], kept: Sequence[tuple[str, ...]]
-    ) -> list[tuple[int, str, tuple[Change, ...]]]:
+    def _drawn(self, texts: Sequence[str | None], kept: Sequence[tuple[str, ...]]) -> list[_Case]:
         """Cases with other changes than the seed takes, drawn by Hypothesis."""
         if not self.draws:
             return []
         # Hypothesis is loaded where something is drawn
         from fairprobe.strategies import taken_changes
 
-        drawn = draw(taken_changes(texts, self.under, kept), self.draws, self.seed)
-        return [case for case in drawn if case is not None]
+        strategy = taken_changes([text or "" for text in texts], self.under, kept)
+        return [_Case(*case) for case in draw(strategy, self.draws, self.seed) if case and texts[case[0]]]
 
-    def _with_pinned(self, samples: Samples, places: data.Places) -> Samples:
-        rows = data.read(self.pinned, places, ()).frame.to_dicts()
-        known = set(samples.frame[ORIGINAL])
-        if lost := [row for row in rows if row.get(ORIGINAL) not in known]:
-            msg = f"{self!r}: the pinned case {lost[0].get(ORIGINAL)!r:.80} is none of its samples' {self.column}"
-            raise BadData(msg)
-        return self.replayed(samples, rows)
+    def _names(self, samples: Samples) -> list[str]:
+        """What tells each sample in another run: its values, and which it is of several with the same."""
+        return samples.once((self.name, "keys"), lambda: list(_numbered(map(_key, samples.rows))))
+
+    def _saved(self, samples: Samples, rows: Sequence[Mapping[str, Any]]) -> Iterator[_Case]:
+        """Saved cases that a rewriting still makes."""
+        under = {each.name: each for each in self.under}
+        kept = self._kept(samples) if rows else []
+        for case, text in self._known(samples, rows, "saved"):
+            each = under.get(case.rewriting)
+            if each is not None and set(case.changes) <= set(each.changes(text, kept[case.at])):
+                yield case
+
+    def _pinned(self, samples: Samples, rows: Sequence[Mapping[str, Any]]) -> Iterator[_Case]:
+        """Pinned cases, whatever the rewritings make today. Raises `BadData` for one that is of none of the samples."""
+        for row in rows:
+            found = list(self._known(samples, [row], "pinned"))
+            if not found:
+                msg = f"{self!r}: the pinned case {row[ORIGINAL]!r:.80} is none of its samples' {self.column}"
+                raise BadData(msg)
+            for case, text in found:
+                if list(case.changes) != fitting(case.changes) or any(
+                    not 0 <= each.edit.start <= each.edit.end <= len(text) for each in case.changes
+                ):
+                    msg = f"{self!r}: the changes of the pinned case {text!r:.80} do not stand together in that text"
+                    raise BadData(msg)
+                yield case
+
+    def _known(
+        self, samples: Samples, rows: Sequence[Mapping[str, Any]], what: str
+    ) -> Iterator[tuple[_Case, str]]:  # fmt: skip
+        """These cases among the samples, with their texts: of the sample that was saved, else of all with its text."""
+        texts = samples.frame[self.column].to_list() if rows else []
+        by_key = {key: at for at, key in enumerate(self._names(samples))} if rows else {}
+        by_text: dict[str, list[int]] = {}
+        for at, text in enumerate(texts):
+            by_text.setdefault(text, []).append(at)
+        for row in rows:
+            try:
+                text, rewriting, changes = str(row[ORIGINAL]), str(row[REWRITING]), _read(row[CHANGES])
+            except (KeyError, TypeError, ValueError) as error:
+                msg = (
+                    f"{self!r}: a {what} counterexample should have {ORIGINAL!r}, {REWRITING!r} and {CHANGES!r} as "
+                    f"they are saved, and {dict(row)!r:.120} has not ({error!r}); repair it, or take it out"
+                )
+                raise BadData(msg) from None
+            at = by_key.get(row.get(SAMPLE, ""), -1)
+            for place in [at] if at >= 0 and texts[at] == text else by_text.get(text, []):
+                yield _Case(place, rewriting, changes), text
 
 
 def invariant(
@@ -253,9 +288,20 @@ def invariant(
     if isinstance(measure.task, Scoring) and measure.task.is_judged:
         msg = f"invariant({measure!r}, …): a judge's answers are not asked of rewritten samples; score without a judge"
         raise BadExpectation(msg)
+    if isinstance(measure.task, Ranking) or measure.task.drawn:
+        why = "its candidates are ranked among each other" if isinstance(measure.task, Ranking) else (
+            "its answers are drawn at a temperature, and would differ without a rewriting")  # fmt: skip
+        msg = f"invariant({measure!r}, …): {why}; take a metric of a task that answers each sample by itself, greedily"
+        raise BadExpectation(msg)
     rewritings = (under,) if isinstance(under, Rewriting) else tuple(under)
     if not rewritings or not all(isinstance(each, Rewriting) for each in rewritings):
         msg = f"invariant(under={under!r}): it takes rewritings, as in under=dialects('urban-aave')"
+        raise BadExpectation(msg)
+    if repeated := [name for name, times in Counter(each.name for each in rewritings).items() if times > 1]:
+        msg = (
+            f"invariant(under={under!r}): two rewritings are called {repeated[0]!r}, and groups could not tell them "
+            "apart; dataclasses.replace(rewriting, name=…) gives one of them another name"
+        )
         raise BadExpectation(msg)
     task = measure.task
     return flip_rate(Rewritten(
@@ -277,12 +323,12 @@ def _described(change: Change, text: str, rewriting: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def by_name(change: Change) -> tuple[str, Edit]:
-    """What brings changes of one name beside each other."""
-    return change.name, change.edit
+def _by_name(changes: Iterable[Change]) -> tuple[Change, ...]:
+    """The changes, those of one name beside each other."""
+    return tuple(sorted(changes, key=lambda each: (each.name, each.edit)))
 
 
-def _framed(frame: pl.DataFrame, name: str, changes: Sequence[Sequence[Change]]) -> pl.DataFrame:
+def _rewritten(frame: pl.DataFrame, name: str, changes: Sequence[Sequence[Change]]) -> pl.DataFrame:
     """The rows with the field rewritten by these changes, and what these are."""
     texts = [rewritten(text, each) for text, each in zip(frame[ORIGINAL], changes, strict=True)]
     told = [
@@ -296,8 +342,30 @@ def _framed(frame: pl.DataFrame, name: str, changes: Sequence[Sequence[Change]])
     )  # fmt: skip
 
 
-def _changes(held: Sequence[Mapping[str, Any]]) -> list[Change]:
-    return [Change(Edit(each["start"], each["end"], each["new"]), each["name"]) for each in held]
+def _read(held: Iterable[Mapping[str, Any]]) -> tuple[Change, ...]:
+    return tuple(
+        Change(Edit(int(each["start"]), int(each["end"]), str(each["new"])), str(each["name"])) for each in held
+    )
+
+
+def _key(row: Mapping[str, Any]) -> str:
+    return blake2b(repr(sorted(row.items())).encode(errors="surrogatepass"), digest_size=8).hexdigest()
+
+
+def _numbered(keys: Iterable[str]) -> Iterator[str]:
+    seen: Counter[str] = Counter()
+    for key in keys:
+        seen[key] += 1
+        yield key if seen[key] == 1 else f"{key}.{seen[key]}"
+
+
+def _joined(one: Samples, other: Samples) -> Samples:
+    """Cases of the same samples after each other."""
+    return replace(
+        one, frame=pl.concat([one.frame, other.frame]), cluster=np.concatenate([one.cluster, other.cluster]),
+        pair=None if one.pair is None or other.pair is None else np.concatenate([one.pair, other.pair]),
+        weight=None if one.weight is None or other.weight is None else np.concatenate([one.weight, other.weight]),
+    )  # fmt: skip
 
 
 def _texts(held: Any) -> list[str]:

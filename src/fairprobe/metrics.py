@@ -6,7 +6,7 @@ it into estimates: one value per group, with how these values vary and co-vary.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -17,6 +17,7 @@ import polars as pl
 from fairprobe import data, statistics
 from fairprobe.errors import BadData, BadExpectation, UnknownGroup
 from fairprobe.expressions import Change, Difference, Expectation, Matched, Measure, Metric, Question, Terms, Where
+from fairprobe.relations import Relation
 from fairprobe.standings import Selection, Statistic, below, correlation, per, wins
 from fairprobe.statistics import Estimates, Told
 from fairprobe.tasks import Dropped, Labelled, Outcomes, Recorded, Task
@@ -166,6 +167,12 @@ def flip_rate(task: Task, *, drawn: bool = False) -> Metric:
     flip_rate(said).by('rewriting') < 0.1
     """
     measure = _scored("flip_rate", task)
+    if isinstance(task, Relation) and not drawn:
+        msg = (
+            f"{measure!r}: the cases of {task!r} are drawn to find failures, and tell no rate; "
+            "test_… = Relation(…) alone says that none is found"
+        )
+        raise BadExpectation(msg)
     return replace(measure, options=(("drawn", True),)) if drawn else measure
 
 
@@ -362,6 +369,25 @@ def measured(metric: Metric, look: Look, role: Role = "model", side: Role | None
             return _summed(measured(metric.left, look, role, side) + [values.negated() for values in right])
     msg = f"{metric!r} is no metric that can be measured"
     raise BadExpectation(msg)
+
+
+def conditions(metric: Metric) -> Iterator[tuple[Task, tuple[tuple[str, Hashable], ...]]]:
+    """Each task that a metric reads, with the conditions on its samples."""
+    match metric:
+        case Measure():
+            yield metric.task, ()
+        case Where():
+            yield from ((task, (*met, *metric.conditions)) for task, met in conditions(metric.metric))
+        case Matched() | Change():
+            yield from conditions(metric.metric)
+        case Difference():
+            yield from conditions(metric.left)
+            yield from conditions(metric.right)
+
+
+def meets(row: Mapping[str, Any], wanted: Iterable[tuple[str, Hashable]]) -> bool:
+    """Whether a sample meets these conditions."""
+    return all(_is([row[name]], value)[0] for name, value in wanted)
 
 
 @dataclass(frozen=True, eq=False)
@@ -595,7 +621,7 @@ def numbers(metric: Measure, outcomes: Outcomes) -> tuple[np.ndarray, tuple[floa
 def _where(values: Values, conditions: Sequence[tuple[str, Hashable]]) -> Values:
     for name, wanted in conditions:
         held = data.column(values.frame, name, repr(values.task)).to_list()
-        mask = np.array([(type(value) is not bool and value == wanted) or value is wanted for value in held])
+        mask = _is(held, wanted)
         if not mask.any():
             some = sorted({str(value) for value in held if value is not None})
             shown = ", ".join(some[:12]) + (", …" if len(some) > 12 else "")
@@ -611,6 +637,10 @@ def _where(values: Values, conditions: Sequence[tuple[str, Hashable]]) -> Values
         msg = f"{values.task!r} has no sample that meets all of {dict(conditions)!r}"
         raise UnknownGroup(msg)
     return values
+
+
+def _is(held: Sequence[Any], wanted: Hashable) -> np.ndarray:
+    return np.array([(type(value) is not bool and value == wanted) or value is wanted for value in held], dtype=bool)
 
 
 def _matched(values: Values, column: str) -> Values:

@@ -223,9 +223,19 @@ class Relational(Task):
         """One failing case as it is reported and saved."""
         raise NotImplementedError
 
-    def replayed(self, samples: Samples, saved: Sequence[Mapping[str, Any]]) -> Samples:
-        """The samples with cases that failed in an earlier run, those that still fit the data."""
+    def base(self, places: data.Places = data.HERE) -> Samples:
+        """What cases are made of; a limit takes a part of it."""
         raise NotImplementedError
+
+    def cases(
+        self, base: Samples, saved: Sequence[Mapping[str, Any]] = (), places: data.Places = data.HERE
+    ) -> Samples:  # fmt: skip
+        """The cases of what there is, and those that failed in an earlier run and still fit the data."""
+        raise NotImplementedError
+
+    def load(self, places: data.Places = data.HERE) -> Samples:
+        """The cases of everything that there is."""
+        return self.cases(self.base(places), (), places)
 
     @property
     def score_names(self) -> tuple[str, ...]:
@@ -272,17 +282,26 @@ class Relation(Relational):
         return f"Relation({self.name!r}, {self.examples} cases)"
 
     @cached_property
+    def _drawn(self) -> tuple[Any, ...]:
+        return tuple(draw(self.strategy, self.examples, self.seed))
+
+    @cached_property
     def _cases(self) -> list[Any]:
         """Every case that was drawn, and those that were made of them."""
-        return draw(self.strategy, self.examples, self.seed)
+        return list(self._drawn)
 
-    def load(self, places: data.Places = data.HERE) -> Samples:  # noqa: ARG002 - it reads no file
+    def base(self, places: data.Places = data.HERE) -> Samples:  # noqa: ARG002 - it reads no file
         """The cases that the seed draws."""
-        cases = list(self._cases)
-        if not cases:
+        if not self._drawn:
             msg = f"{self!r}: the strategy gave no case"
             raise BadData(msg)
-        return self._framed(range(len(cases)))
+        return self._framed(range(len(self._drawn)))
+
+    def cases(
+        self, base: Samples, saved: Sequence[Mapping[str, Any]] = (), places: data.Places = data.HERE  # noqa: ARG002
+    ) -> Samples:  # fmt: skip
+        """The same: a seed draws the same cases again."""
+        return base
 
     def _framed(self, numbers: Sequence[int]) -> Samples:
         frame = pl.DataFrame({
@@ -333,12 +352,8 @@ class Relation(Relational):
         prompt, answer = outcomes.prompts[at], outcomes.responses[at]
         return Counterexample(
             self.name, {"case": samples.frame["case"][at]}, "", samples.frame["case"][at], prompt or "", (answer,),
-            tuple({"name": str(part)} for part in shrunk.parts), stable, shrunk.is_minimal,
+            tuple({"name": str(getattr(part, "name", part))} for part in shrunk.parts), stable, shrunk.is_minimal,
         )  # fmt: skip
-
-    def replayed(self, samples: Samples, saved: Sequence[Mapping[str, Any]]) -> Samples:  # noqa: ARG002
-        """The same: a seed draws the same cases again."""
-        return samples
 
     def _request(self, given: str | Prompt | Request) -> Request:
         if isinstance(given, (str, Prompt)):

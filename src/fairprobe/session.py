@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections import defaultdict
@@ -23,7 +24,7 @@ from fairprobe.engines import Engine, open_engine
 from fairprobe.engines.checkpoints import RECORDED, Checkpoint, Served, resolve
 from fairprobe.errors import BadData, BadExpectation, EngineError, FairprobeError, NoCheckpoint
 from fairprobe.expressions import Expectation, Metric, Question, Terms
-from fairprobe.metrics import Look, Role
+from fairprobe.metrics import Look, Role, conditions, meets
 from fairprobe.noise import Noise
 from fairprobe.plan import Plan
 from fairprobe.power import Foresight, can_pass, fits, foresee
@@ -150,7 +151,7 @@ class Session:
         self._outcomes: dict[tuple[Task, Role], Outcomes] = {}
         self._looked: dict[tuple[Task, Role], None] = {}
         self._labelled: dict[Task, Mapping[str, Labelled]] = {}
-        self._counterexamples: dict[Relational, tuple[Counterexample, ...]] = {}
+        self._counterexamples: dict[Relational, list[tuple[Counterexample, list[dict[str, Any]]]]] = {}
 
     # -- planning
 
@@ -222,21 +223,22 @@ class Session:
         """A task's samples, read once; a subset of them under a limit. Each role has recordings of its own."""
         key: tuple[Task, Role] = (task, role if isinstance(task, Recorded) else "model")
         if key not in self._samples:
-            places, seed = self.settings.places, self.settings.defaults.seed
-            read = (
-                task.recorded(self._recorded(task, role), places) if isinstance(task, Recorded) else task.load(places)
-            )
-            if isinstance(task, Relational):
-                read = task.replayed(read, counterexamples.read(self.settings.counterexamples, task.name))
-            self._samples[key] = planning.subset(read, self._limit(task, read), seed, task.scored_columns)
+            self._samples[key] = self._read(task, role)
         return self._samples[key]
 
-    def _limit(self, task: Task, read: Samples) -> int | None:
-        """The limit of a task's samples; of a relation it counts what its cases are made of."""
-        limit = self.settings.limit
-        if limit is None or not isinstance(task, Relational) or read.pair is None:
-            return limit
-        return limit * len(read) // len(set(read.pair))
+    def _read(self, task: Task, role: Role) -> Samples:
+        """The samples, a part of them under a limit; of a relation the cases of what it leaves."""
+        given, places = self.settings, self.settings.places
+
+        def part(read: Samples) -> Samples:
+            return planning.subset(read, given.limit, given.defaults.seed, task.scored_columns)
+
+        if isinstance(task, Relational):
+            saved = counterexamples.read(given.counterexamples, task.name)
+            return task.cases(part(task.base(places)), saved, places)
+        return part(
+            task.recorded(self._recorded(task, role), places) if isinstance(task, Recorded) else task.load(places)
+        )
 
     @property
     def tasks(self) -> Mapping[Task, Samples]:
@@ -459,11 +461,11 @@ class Session:
         needed = dict.fromkeys(chain.from_iterable(map(planning.needs, plan.expectations)))
         for task in [task for task, role in needed if isinstance(task, Relational) and role == "model"]:
             if task not in self._counterexamples:
-                self._counterexamples[task] = found = tuple(self._brought_down(task))
-                counterexamples.write(self.settings.counterexamples, task.name, found)
+                self._counterexamples[task] = brought = self._brought_down(task)
+                counterexamples.write(self.settings.counterexamples, task.name, [found for found, _ in brought])
 
-    def _brought_down(self, task: Relational) -> Iterator[Counterexample]:
-        """The failing cases of a relation, minimal, one of those that came to the same."""
+    def _brought_down(self, task: Relational) -> list[tuple[Counterexample, list[dict[str, Any]]]]:
+        """The failing cases of a relation, minimal, each once, with the rows of those that came to it."""
         samples, outcomes = self.samples(task), self.look(task, "model")
         failing = [int(at) for at in np.flatnonzero(outcomes.scores[FLIPS] == 1)]
         parts = task.parts(samples)
@@ -473,18 +475,22 @@ class Session:
             edited = task.edited(samples, [failing[number] for number, _ in asked], [kept for _, kept in asked])
             return [bool(flip == 1) for flip in self._asked_of(task, edited).scores[FLIPS]]
 
-        found = shrink([parts[at] for at in failing], fails, task.kind)
-        seen: dict[Hashable, tuple[int, Shrunk]] = {}
-        for at, each in zip(failing, found, strict=True):
+        came_to: dict[Hashable, list[tuple[int, Shrunk]]] = defaultdict(list)
+        for at, each in zip(failing, shrink([parts[at] for at in failing], fails, task.kind), strict=True):
             key = samples.pair[at] if samples.pair is not None else at
-            seen.setdefault((key, frozenset(each.parts)), (at, each))
-        if not seen:
-            return
-        edited = task.edited(samples, [at for at, _ in seen.values()], [each.parts for _, each in seen.values()])
-        outcomes = self._asked_of(task, edited)
-        for at, (_, each) in enumerate(seen.values()):
-            stable = self._fails_alone(task, edited, at) if at < MOST_ALONE else None
-            yield task.told(edited, outcomes, at, each, stable=stable)
+            came_to[key, frozenset(each.parts)].append((at, each))
+        if not came_to:
+            return []
+        places, minimal = zip(*(first for first, *_ in came_to.values()), strict=True)
+        edited = task.edited(samples, places, [each.parts for each in minimal])
+        outcomes, alone = self._asked_of(task, edited), self._fail_alone(task, edited)
+        return [
+            (
+                task.told(edited, outcomes, number, each, stable=alone[number]),
+                [samples.frame.row(at, named=True) for at, _ in same],
+            )
+            for number, (each, same) in enumerate(zip(minimal, came_to.values(), strict=True))
+        ]
 
     def _asked_of(self, task: Relational, samples: Samples) -> Outcomes:
         """The outcomes of cases that were not planned."""
@@ -495,27 +501,55 @@ class Session:
         had = self._responses["model"]
         return task.outcomes(samples, [[had.get(each) for each in asked] for asked in requests])
 
-    def _fails_alone(self, task: Relational, samples: Samples, at: int) -> bool:
-        """Whether a case fails when its requests are asked one by one, and not by a near-tie."""
-        one = samples.take(np.array([at]))
-        [requests] = task.requests(one)
-        answers: list[Response | None] = []
-        with suppress(EngineError):
-            for request in requests:
-                [chunk] = list(self.engine("model").answers([request]))
-                answers.append(chunk.get(request))
-        self.by_shrinking.add(Counts(wanted=len(requests), distinct=len(requests), asked=len(answers)))
-        if len(answers) < len(requests):
-            return False
-        nats = self.noise["model"].nats if "model" in self.noise else 0.0
-        tied = any(isinstance(each, Chosen) and _lead(each) <= max(NEAR_TIE, nats) for each in answers)
-        return bool(task.outcomes(one, [answers]).scores[FLIPS][0] == 1) and not tied
+    def _fail_alone(self, task: Relational, samples: Samples) -> list[bool | None]:
+        """Whether each case fails, and not by a near-tie, when its requests are asked one by one; None: not asked."""
+        first = samples.take(np.arange(min(len(samples), MOST_ALONE)))
+        requests = task.requests(first)
+        said = self._asked_alone(list(dict.fromkeys(chain.from_iterable(requests))))
+        answers = [[said.get(each) for each in asked] for asked in requests]
+        nats = max(NEAR_TIE, self.noise["model"].nats if "model" in self.noise else 0.0)
+        found: list[bool | None] = [None] * len(samples)
+        for at, flip in enumerate(task.outcomes(first, answers).scores[FLIPS]):
+            if not np.isnan(flip):
+                tied = any(isinstance(each, Chosen) and _lead(each) <= nats for each in answers[at])
+                found[at] = bool(flip == 1) and not tied
+        return found
+
+    def _asked_alone(self, requests: Sequence[Request]) -> dict[Request, Response]:
+        """What is answered to each request in no other's company, which the store keeps apart."""
+        origin, engine = self._origin("model"), self.engine("model")
+        alone = replace(origin, numerics=json.dumps({**json.loads(origin.numerics), "alone": True}, sort_keys=True))
+        counts, before = Counts(wanted=len(requests), distinct=len(requests)), dict(engine.counts)
+        with self.store.alone(origin):
+            said = self.store.read(alone, requests)
+            lacking = self._fitting("model", [each for each in requests if each not in said])
+            fresh: dict[Request, Response] = {}
+            if lacking:
+                self._close_all_but("model")
+            # without an answer it is only not known whether a case is stable
+            with suppress(EngineError):
+                for request in lacking:
+                    fresh.update(pair for chunk in engine.answers([request]) for pair in chunk.items())
+            self.checkpoint("model").check_unchanged()
+            self.store.write(alone, fresh)
+        counts.cached, counts.asked = len(said), len(fresh)
+        counts.prompt_tokens, counts.output_tokens = (
+            engine.counts[name] - before[name] for name in ("prefill_tokens", "output_tokens")
+        )
+        self.by_shrinking.add(counts)
+        return {**said, **fresh}
 
     def _searched(self, verdict: Verdict) -> Verdict:
-        """The verdict with the counterexamples of its relations; one of them decides a claim that there are none."""
-        tasks = dict.fromkeys(task for task, _ in planning.needs(verdict.expectation) if isinstance(task, Relational))
-        found = [each for task in tasks for each in self._counterexamples.get(task, ())]
-        return searched(verdict, found)
+        """The verdict with the counterexamples of what it asks; one of them decides a claim that there are none."""
+        asked = dict.fromkeys(conditions(verdict.expectation.question.metric))
+        found = dict.fromkeys(
+            each
+            for task, wanted in asked
+            if isinstance(task, Relational)
+            for each, rows in self._counterexamples.get(task, ())
+            if any(meets(row, wanted) for row in rows)
+        )
+        return searched(verdict, list(found))
 
     def _given(self, task: Task, role: Role) -> list[list[Response | None]]:
         """What was responded about each sample, None where nothing came."""
@@ -581,8 +615,7 @@ class Session:
 
     def _ask_engine(self, role: Seat, requests: Sequence[Request], counts: Counts) -> None:
         engine, checkpoint = self.engine(role), self.checkpoint(role)
-        for other in self._engines.keys() - {role}:
-            self._engines[other].close()
+        self._close_all_but(role)
         chunk: dict[Request, Response] = {}
         kept, before = time.monotonic(), dict(engine.counts)
 
@@ -606,6 +639,11 @@ class Session:
             counts.output_tokens += computed("output_tokens")
             self._keep(role, chunk, counts)
         self._measure_noise(role, requests)
+
+    def _close_all_but(self, role: Seat) -> None:
+        """Release other checkpoints: one is in memory at a time."""
+        for other in self._engines.keys() - {role}:
+            self._engines[other].close()
 
     def _measure_noise(self, role: Seat, requests: Sequence[Request]) -> None:
         """Ask some of what was asked again, in less company; nothing of it is kept."""

@@ -170,7 +170,7 @@ def searched(verdict: Verdict, found: Sequence[Counterexample]) -> Verdict:
     """A verdict with the counterexamples to its relation.
 
     Where the claim is that a search finds none, one that failed again when it was asked alone refutes it, whatever the
-    guards say; where all were near-ties, nothing is decided.
+    guards say; where all were near-ties, nothing is decided. What could not be asked again leaves the verdict as it is.
     """
     with_them = replace(verdict, counterexamples=tuple(found))
     looked_for = any(dict(each.options).get("drawn") for each in measures(verdict.expectation.question.metric))
@@ -178,6 +178,8 @@ def searched(verdict: Verdict, found: Sequence[Counterexample]) -> Verdict:
         return with_them
     if any(each.stable for each in found):
         return replace(with_them, outcome="fail")
+    if any(each.stable is None for each in found):
+        return with_them
     unstable = f"{len(found)} near-ties: every case that failed held, or all but tied, when it was asked alone"
     outcome: Outcome = "invalid" if verdict.outcome == "invalid" else "inconclusive"
     return replace(with_them, outcome=outcome, caveats=(*verdict.caveats, unstable))

@@ -34,11 +34,10 @@ def flips(shares: Shares, columns: Sequence[str]) -> Iterator[Guard]:
 def edit_rate(shares: Shares) -> Guard:
     """How many of the samples hold anything to rewrite, and how much."""
     samples = shares.part.outcomes.samples
-    # a limit takes a part of the cases, and none of what was left out
-    whole = (samples.whole or samples).frame.filter(~pl.col(DRAWN))
-    changed = whole.height
+    fixed = samples.frame.filter(~pl.col(DRAWN))
+    changed = fixed.height
     idle = sum(each.frame.height for each in samples.dropped if EDITS in each.frame.columns)
     share = changed / max(changed + idle, 1)
-    edits = float(whole[EDITS].to_numpy().mean()) if changed else 0.0
+    edits = float(fixed[EDITS].to_numpy().mean()) if changed else 0.0
     detail = f"{changed:,} of {changed + idle:,} samples rewritten, {edits:.1f} changes each"
     return Guard("edit_rate", "pass" if share >= LEAST_REWRITTEN else "fail", detail)

@@ -129,10 +129,13 @@ def _marked(text: str, changes: Iterable[Record]) -> tuple[list[Piece], list[Pie
 
 
 def _takes(each: Record) -> str:
-    """What differs, in words: `isn't > ain't (eWAVE 155)`."""
-    return ", ".join(
-        f"{_quoted(c.get('old'))} to {_quoted(c.get('new'))} ({_name(c['name'])})" for c in each["changes"]
-    ) or "nothing"  # fmt: skip
+    """What differs, in words: `isn't to ain't (eWAVE 155)`; of a case of one's own what it is made of."""
+    return ", ".join(map(_told, each["changes"])) or "nothing"
+
+
+def _told(change: Record) -> str:
+    name = _name(change["name"])
+    return f"{_quoted(change['old'])} to {_quoted(change.get('new'))} ({name})" if "old" in change else name
 
 
 def _quoted(text: str | None) -> str:

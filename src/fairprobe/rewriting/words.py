@@ -13,7 +13,6 @@ from functools import cached_property, lru_cache
 
 from lemminflect import getAllLemmas, getInflection
 
-
 TOKEN = re.compile(
     r"[A-Za-zÀ-ɏ]+(?=n['’]t\b)|n['’]t\b|['’](?:s|re|ve|ll|d|m)\b"
     r"|[A-Za-zÀ-ɏ]+(?:['’-][A-Za-zÀ-ɏ]+)*(?=['’](?:s|re|ve|ll|d|m)\b)"

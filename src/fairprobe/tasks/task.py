@@ -39,8 +39,9 @@ class Samples:
     """A task's rows in their order, with the keys that tie them together.
 
     `pair` and `cluster` are arrays of n keys (`pair` may be None); `weight` is an array of n numbers or None.
-    `whole` holds all of the task's samples where these are a part; `pool` other ones to draw examples from;
-    `illustrative` rows only show how a suite runs.
+    `whole` holds all of the task's samples where these are a part; `pool` other ones to draw examples from; `unedited`
+    the same samples before something was changed, by which examples are chosen; `illustrative` rows only show how a
+    suite runs.
     """
 
     frame: pl.DataFrame
@@ -51,6 +52,7 @@ class Samples:
     dropped: tuple[Dropped, ...] = ()
     whole: Samples | None = None
     pool: Samples | None = None
+    unedited: Samples | None = None
     illustrative: bool = False
 
     def __len__(self) -> int:
@@ -377,13 +379,14 @@ class Asking(Task):
         """The examples that stand before each question."""
         if not self._shots.count:
             return [()] * len(samples)
+        asked = samples.unedited or samples
         pool = samples.pool or samples.whole or samples
         lead = f"{self.prefix.rstrip()} " if self.prefix else ""
         held = [
             Example(content, f"{lead}{answer}")
             for content, answer in zip(self._contents(pool), self._answers(pool), strict=True)
         ]
-        return [[held[at] for at in places] for places in chosen(samples, self._shots, pool, self._questions)]
+        return [[held[at] for at in places] for places in chosen(asked, self._shots, pool, self._questions)]
 
     def leaked(self, samples: Samples) -> np.ndarray | None:
         """Whether a text of the sample stands in its prompt more often than the prompt puts it there."""
