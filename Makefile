@@ -30,8 +30,8 @@ demo: $(VENV)/.test ## train three tiny checkpoints, judge them, explain each ve
 example: $(VENV)/.browser demo ## write reports/demo and its picture again
 	$(RUN) examples/demo/example.py
 
-test: $(VENV)/.test ## the tests
-	$(RUN) -m pytest -m "not slow and not browser and not vllm and not gpu"
+test: $(VENV)/.test ## the tests, in two processes
+	$(RUN) -m pytest -n 2 -m "not slow and not browser and not vllm and not gpu"
 
 test-slow: $(VENV)/.test ## the tests that train checkpoints
 	$(RUN) -m pytest -m slow
