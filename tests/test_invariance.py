@@ -19,6 +19,7 @@ import fairprobe
 from fairprobe import MultipleChoice, accuracy, dialects, flip_rate, invariant
 from fairprobe.errors import BadData, BadExpectation
 from fairprobe.metrics import found
+from fairprobe.report.failures import failures
 from fairprobe.session import Session, Settings
 from fairprobe.strategies import Rewrite, rewrites
 from invariance_world import AAVE, OPTIONS, both, either, sentences, train
@@ -176,6 +177,17 @@ def test_counterexamples_outside_a_condition_do_not_refute_it(taught, tmp_path):
     session.close()
 
 
+def test_what_a_gap_of_flips_missed_are_the_flips(taught, tmp_path):
+    expectation = invariant(accuracy(fed(40)), under=dialects("urban-aave"), field="text").gap("animal") < 0.9
+    session, _ = judged(taught / "either", expectation, tmp_path)
+    outcomes = session.look(expectation.question.metric.task, "model")
+    fixed = ~outcomes.samples.frame["drawn"].to_numpy()
+    flips = int(outcomes.scores["flip_rate"][fixed].sum())
+    told = failures(expectation, session.look)
+    assert told["missed"] == flips < told["answered"]
+    assert {each["score"] for each in told["samples"] if each["missed"]} == {1.0}
+
+
 def test_what_was_asked_alone_is_not_asked_again(taught, tmp_path):
     expectation = found(invariant(accuracy(fed(20)), under=dialects("urban-aave"), field="text").task)
     first, before = judged(taught / "both", expectation, tmp_path)
@@ -284,6 +296,31 @@ def test_a_relation_is_a_test_by_itself(pytester, tiny_model):
     }  # fmt: skip
     assert [each["after"] for each in told["test_fails"]["counterexamples"]] == ["'owl'"]
     done.stdout.fnmatch_lines(["*1 minimal counterexample*"])
+
+
+def test_a_relation_whose_functions_raise_is_an_error_of_its_own(pytester, tiny_model):
+    pytester.makepyfile(
+        """
+        from hypothesis import strategies as st
+        from fairprobe import Relation
+
+        word = st.just("otter")
+        test_ok = Relation(word, lambda case: [case], lambda case, answers: True, name="ok")
+        test_asks = Relation(word, lambda case: 1 / 0, lambda case, answers: True, name="asks")
+        test_holds = Relation(word, lambda case: [case], lambda case, answers: answers[1], name="holds")
+        """
+    )
+    done = pytester.runpytest_inprocess(f"--model={tiny_model}")
+    done.assert_outcomes(passed=1, failed=1, errors=1)
+    done.stdout.fnmatch_lines(["*prompts raised ZeroDivisionError*", "*holds raised IndexError*"])
+
+
+def test_flips_by_a_topic_need_no_questions_in_common(tiny_model, tmp_path):
+    rows = [{"q": f"Number {number} isn't here?", "a": "x", "topic": "ab"[number % 2]} for number in range(20)]
+    task = fairprobe.Generation(rows, "{q}", target="a", name="asked", max_tokens=2)
+    flips = invariant(accuracy(task), under=dialects("urban-aave"), field="q", draws=0)
+    _, verdict = judged(tiny_model, flips.gap("topic") < 0.9, tmp_path)
+    assert "overlap" not in {guard.name for guard in verdict.guards}
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,8 @@ from fairprobe.errors import BadData, BadExpectation
 from fairprobe.metrics import found
 from fairprobe.plan import subset
 from fairprobe.relations import Counterexample
-from fairprobe.rewriting import keyboard, persona, rewritten
+from fairprobe.requests import Generated
+from fairprobe.rewriting import keyboard, persona, renderings, rewritten
 from fairprobe.strategies import rewrites
 from fairprobe.verdict import Claim, Defaults, Verdict, searched
 
@@ -175,6 +176,36 @@ def test_a_relation_has_no_rate():
     with pytest.raises(BadExpectation, match="drawn to find failures, and tell no rate"):
         flip_rate(relation)
     assert found(relation).bound == 0
+
+
+@pytest.mark.parametrize(
+    ("prompts", "message"),
+    [
+        (lambda case: 1 / 0, r"prompts raised ZeroDivisionError\('division by zero'\) for the case True"),
+        (lambda case: "hello", r"prompts gave 'hello'; it gives a list of what is asked in a case"),
+    ],
+)
+def test_prompts_of_a_relation_that_are_no_list_are_refused(prompts, message):
+    relation = Relation(st.just(True), prompts, lambda case, answers: True, name="said")
+    with pytest.raises(BadData, match=message):
+        relation.requests(relation.load())
+
+
+def test_a_relation_of_no_strategy_is_refused():
+    with pytest.raises(BadExpectation, match="is no Hypothesis strategy"):
+        Relation(["x"], lambda case: [case], lambda case, answers: True, name="said")
+
+
+def test_a_relation_whose_check_raises_says_so():
+    relation = Relation(st.just("x"), lambda case: [case], lambda case, answers: answers[1] == "", name="said")
+    answer = Generated("hello", ended=True, chat=False, prompt_tokens=1, output_tokens=1)
+    with pytest.raises(BadData, match=r"holds raised IndexError.* for the case 'x' with the answers \['hello'\]"):
+        relation.outcomes(relation.load(), [[answer]])
+
+
+def test_renderings_of_a_path_are_refused():
+    with pytest.raises(BadData, match=r"takes rows, as polars\.read_ndjson"):
+        renderings("rows.jsonl", of="en_us")
 
 
 def test_a_relation_that_was_brought_down_draws_the_same_again():

@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from fairprobe import data
-from fairprobe.errors import BadData
+from fairprobe.errors import BadData, BadExpectation
 from fairprobe.requests import Choose, Chosen, Generate, Generated, Prompt, Request, Response
 from fairprobe.tasks import Outcomes, Samples, Task
 from fairprobe.tasks.task import unanswered
@@ -269,6 +269,9 @@ class Relation(Relational):
         holds: Callable[[Any, Sequence[str]], bool], *, name: str, examples: int = 100, seed: int = 0,
         max_tokens: int = 32,
     ) -> None:  # fmt: skip
+        if not hasattr(strategy, "filter"):
+            msg = f"Relation({name!r}): {strategy!r:.60} is no Hypothesis strategy, such as st.sampled_from([…])"
+            raise BadExpectation(msg)
         given = {
             "strategy": strategy, "prompts": prompts, "holds": holds, "examples": examples, "seed": seed,
             "max_tokens": max_tokens, "name": name, "data": pl.DataFrame({"case": []}), "pair": None, "cluster": None,
@@ -311,8 +314,24 @@ class Relation(Relational):
         return Samples(frame, np.array([f"{self.name}:{number}" for number in numbers], dtype=object))
 
     def requests(self, samples: Samples) -> list[tuple[Request, ...]]:
-        """What is asked in each case."""
-        return [tuple(map(self._request, self.prompts(self._cases[number]))) for number in samples.frame["number"]]
+        """What is asked in each case. Raises `BadData` where `prompts` raises, or gives no list."""
+        return [tuple(map(self._request, self._asked(number))) for number in samples.frame["number"]]
+
+    def _asked(self, number: int) -> Sequence[str | Prompt | Request]:
+        given = self._called("prompts", number)
+        if isinstance(given, (str, Prompt)) or not isinstance(given, Sequence):
+            msg = f"{self!r}: prompts gave {given!r:.80}; it gives a list of what is asked in a case"
+            raise BadData(msg)
+        return given
+
+    def _called(self, name: str, number: int, *answers: Any) -> Any:
+        case = self._cases[number]
+        try:
+            return getattr(self, name)(case, *answers)
+        except Exception as error:
+            said = f" with the answers {answers[0]!r:.120}" if answers else ""
+            msg = f"{self!r}: {name} raised {error!r} for the case {case!r:.80}{said}"
+            raise BadData(msg) from error
 
     def outcomes(self, samples: Samples, responses: Sequence[Sequence[Response | None]]) -> Outcomes:
         """Whether the relation fails in each case; no number where an answer is missing."""
@@ -320,7 +339,7 @@ class Relation(Relational):
         for number, requests, given in zip(samples.frame["number"], asked, responses, strict=True):
             lacking = next(filter(None, map(unanswered, given)), None)
             answers = [_text(request, answer) for request, answer in zip(requests, given, strict=True)]
-            flips.append(np.nan if lacking else float(not self.holds(self._cases[number], answers)))
+            flips.append(np.nan if lacking else float(not self._called("holds", number, answers)))
             status.append(lacking or "ok")
             said.append(" | ".join(answers))
         return Outcomes(

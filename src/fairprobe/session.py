@@ -343,9 +343,9 @@ class Session:
 
     def look(self, task: Task, role: Role) -> Outcomes:
         """A task's outcomes with one checkpoint."""
-        self._looked[task, role] = None
         if (task, role) not in self._outcomes:
             self._outcomes[task, role] = self._outcome(task, role)
+        self._looked[task, role] = None
         return self._outcomes[task, role]
 
     @property
@@ -461,8 +461,10 @@ class Session:
         needed = dict.fromkeys(chain.from_iterable(map(planning.needs, plan.expectations)))
         for task in [task for task, role in needed if isinstance(task, Relational) and role == "model"]:
             if task not in self._counterexamples:
-                self._counterexamples[task] = brought = self._brought_down(task)
-                counterexamples.write(self.settings.counterexamples, task.name, [found for found, _ in brought])
+                # what is wrong with its answers is told where it is judged, and is no matter of other tests
+                with suppress(BadData):
+                    self._counterexamples[task] = brought = self._brought_down(task)
+                    counterexamples.write(self.settings.counterexamples, task.name, [found for found, _ in brought])
 
     def _brought_down(self, task: Relational) -> list[tuple[Counterexample, list[dict[str, Any]]]]:
         """The failing cases of a relation, minimal, each once, with the rows of those that came to it."""

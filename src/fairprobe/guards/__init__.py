@@ -20,6 +20,7 @@ from fairprobe.guards.judged import judged
 from fairprobe.guards.names import name_form
 from fairprobe.guards.samples import duplicates, enough_clusters, leaked, overlap, unwinnable
 from fairprobe.guards.shares import Shares
+from fairprobe.invariance import REWRITING, Rewritten
 from fairprobe.metrics import KNOW_CHANCE, RATES, Grouped, Values, reference_index, score_of
 from fairprobe.statistics import Decision
 
@@ -74,7 +75,9 @@ def _of_samples(expectation: Expectation, shares: Shares) -> Iterator[Guard]:
     yield from name_form(shares)
     yield from _unwinnable(expectation, shares)
     if question.kind in {"gap", "ratio"}:
-        yield from overlap(shares, reference_index(question, shares.labels))
+        # a sample under its rewritings is a pair, and of a topic all of them are
+        if not isinstance(shares.part.task, Rewritten) or REWRITING in question.columns:
+            yield from overlap(shares, reference_index(question, shares.labels))
         if _functions(expectation) <= OF_RIGHT_ANSWERS and (shares.values.low, shares.values.high) == (0.0, 1.0):
             yield from ceiling(shares)
 

@@ -21,6 +21,9 @@ MOST = 20
 MOST_OF_A_PAIR = 6
 """How many of a pair's samples stand side by side."""
 
+OF_FAULTS = frozenset({"flip_rate", "refusal_rate", "truncation_rate"})
+"""Metrics that count what went wrong, so that a gap of them is made of those that they count."""
+
 
 def failures(expectation: Expectation, look: Look, decide: Collection[str] = ()) -> dict[str, Any]:
     """The samples of an expectation's first task to look at first, and how many of how many were missed.
@@ -34,7 +37,8 @@ def failures(expectation: Expectation, look: Look, decide: Collection[str] = ())
     read = next(measure for measure in measures(expectation.question.metric) if measure.task == part.task)
     score, ends = numbers(read, part.outcomes)
     scored = values.kept & ~np.isnan(score)
-    low_is_good = expectation.question.kind in {"by", "overall"} and expectation.comparison.startswith("<")
+    levels = expectation.question.kind in {"by", "overall"}
+    low_is_good = expectation.comparison.startswith("<") if levels else read.function in OF_FAULTS
     # a rank is the place of a candidate among others
     judges = values.statistic is None and READS.get(read.function) != "rank"
     missed = scored & (score == ends[low_is_good]) if judges and np.isin(score[scored], ends).all() else None

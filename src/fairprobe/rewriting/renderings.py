@@ -30,6 +30,11 @@ def renderings(
     """
     held: dict[Any, dict[str, str]] = {}
     for row in rows:
+        if not isinstance(row, Mapping):
+            msg = (
+                f"renderings() takes rows, as polars.read_ndjson(path).to_dicts() gives them; this is none: {row!r:.60}"
+            )
+            raise BadData(msg)
         if lacking := [name for name in (sample, dialect, text) if row.get(name) is None]:
             msg = f"renderings(): a row has no {lacking[0]!r}: {dict(row)!r:.120}"
             raise BadData(msg)
