@@ -120,6 +120,10 @@ def test_what_is_put_before_a_quotation_changes_nothing_in_it():
     assert rewritten('"Who?" he said.', persona("I am old.").taken('"Who?" he said.', 0)) == 'I am old. "Who?" he said.'
 
 
+def test_curly_apostrophes_stay_curly():
+    assert rewritten("She isn’t home.", feature(155).taken("She isn’t home.", 0)) == "She ain’t home."
+
+
 def test_texts_to_keep_are_whole_words():
     [aave] = dialects("urban-aave")
     assert "ain't" in rewritten("It isn't art.", aave.taken("It isn't art.", 0, keep=["is", "ar"]))

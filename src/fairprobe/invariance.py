@@ -107,7 +107,7 @@ class Rewritten(Relational):
         made = self._framed(base, [*dict.fromkeys([*fixed, *self._drawn(texts, kept)])], len(fixed))
         if idle:
             rest = self._framed(base, idle, len(idle)).frame
-            made = replace(made, dropped=(*made.dropped, Dropped(f"{self.column} holds nothing to rewrite", rest)))
+            made = replace(made, dropped=(*made.dropped, Dropped(f"nothing of {self.column} was rewritten", rest)))
         pins = () if self.pinned is None else data.read(self.pinned, places, ()).frame.to_dicts()
         known = set(zip(made.pair, map(_read, made.frame[CHANGES]), strict=True))  # type: ignore[arg-type]
         again = dict.fromkeys([*self._pinned(whole, pins), *self._saved(whole, saved)])

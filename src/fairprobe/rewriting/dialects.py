@@ -52,4 +52,9 @@ def _rewriting(variety: Variety) -> Rewriting:
 
 
 def _proposed(numbers: tuple[int, ...], text: str) -> list[Change]:
-    return sorted(Change(edit, str(number)) for number in numbers for edit in FEATURES[number].edits(text))
+    edits = ((edit, str(number)) for number in numbers for edit in FEATURES[number].edits(text))
+    # a text that is set with curly apostrophes keeps them
+    curly = "’" in text and "'" not in text
+    return sorted(
+        Change(edit._replace(new=edit.new.replace("'", "’")) if curly else edit, name) for edit, name in edits
+    )
