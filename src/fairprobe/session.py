@@ -519,25 +519,18 @@ class Session:
 
     def _asked_alone(self, requests: Sequence[Request]) -> dict[Request, Response]:
         """What is answered to each request in no other's company, which the store keeps apart."""
-        origin, engine = self._origin("model"), self.engine("model")
+        origin = self._origin("model")
         alone = replace(origin, numerics=json.dumps({**json.loads(origin.numerics), "alone": True}, sort_keys=True))
-        counts, before = Counts(wanted=len(requests), distinct=len(requests)), dict(engine.counts)
         with self.store.alone(origin):
             said = self.store.read(alone, requests)
             lacking = self._fitting("model", [each for each in requests if each not in said])
-            fresh: dict[Request, Response] = {}
             if lacking:
                 self._close_all_but("model")
-            # without an answer it is only not known whether a case is stable
-            with suppress(EngineError):
-                for request in lacking:
-                    fresh.update(pair for chunk in engine.answers([request]) for pair in chunk.items())
+            fresh, counts = self._asked_again("model", [[each] for each in lacking])
             self.checkpoint("model").check_unchanged()
             self.store.write(alone, fresh)
+        counts.wanted = counts.distinct = len(requests)
         counts.cached, counts.asked = len(said), len(fresh)
-        counts.prompt_tokens, counts.output_tokens = (
-            engine.counts[name] - before[name] for name in ("prefill_tokens", "output_tokens")
-        )
         self.by_shrinking.add(counts)
         return {**said, **fresh}
 
@@ -649,19 +642,27 @@ class Session:
 
     def _measure_noise(self, role: Seat, requests: Sequence[Request]) -> None:
         """Ask some of what was asked again, in less company; nothing of it is kept."""
-        engine, had = self.engine(role), self._responses[role]
+        had = self._responses[role]
         first = {request: had[request] for request in requests if request in had}
         again = noise.again(first, self.settings.defaults.seed)
-        before = dict(engine.counts)
-        second: dict[Request, Response] = {}
-        # what was to be asked is answered and kept; without this the run only knows less of its noise
-        with suppress(EngineError):
-            second.update(pair for chunk in engine.answers(again) for pair in chunk.items())
-        prompt, output = (engine.counts[name] - before[name] for name in ("prefill_tokens", "output_tokens"))
-        size = len(again)
-        self.by_noise.add(Counts(wanted=size, distinct=size, asked=size, prompt_tokens=prompt, output_tokens=output))
+        second, counts = self._asked_again(role, [again])
+        counts.wanted = counts.distinct = counts.asked = len(again)
+        self.by_noise.add(counts)
         if found := noise.noise(first, second):
             self.noise[role] = found
+
+    def _asked_again(self, role: Seat, batches: Sequence[Sequence[Request]]) -> tuple[dict[Request, Response], Counts]:
+        """What an engine says of what it answered before, a batch after the other, and the tokens that this took.
+
+        Without an answer the run only knows less of how far answers vary.
+        """
+        engine = self.engine(role)
+        before, said = dict(engine.counts), dict[Request, Response]()
+        with suppress(EngineError):
+            for batch in batches:
+                said.update(pair for chunk in engine.answers(batch) for pair in chunk.items())
+        prompt, output = (engine.counts[name] - before[name] for name in ("prefill_tokens", "output_tokens"))
+        return said, Counts(prompt_tokens=prompt, output_tokens=output)
 
     def _keep(self, role: Seat, chunk: Mapping[Request, Response], counts: Counts) -> None:
         self.checkpoint(role).check_unchanged()
