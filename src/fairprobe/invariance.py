@@ -17,7 +17,7 @@ from fairprobe.expressions import Measure, Metric
 from fairprobe.metrics import accuracy, flip_rate, numbers
 from fairprobe.relations import DRAWN, FLIPS, Counterexample, Relational, Shrunk, draw
 from fairprobe.requests import Request, Response
-from fairprobe.rewriting import FEATURES, VARIETIES, Change, Edit, Rewriting, fitting, rewritten
+from fairprobe.rewriting import FEATURES, VARIETIES, Change, Edit, Rewriting, by_name, fitting, rewritten
 from fairprobe.tasks import Asking, Dropped, Outcomes, Ranking, Samples, Scoring, Task
 
 REWRITING, ORIGINAL, CHANGES, EDITS = "rewriting", "unedited", "changes", "edits"
@@ -67,11 +67,6 @@ class Rewritten(Relational):
         return (*self.task.scored_columns, ORIGINAL, EDITS, DRAWN)
 
     @property
-    def drawn(self) -> bool:
-        """Whether answers are drawn at a temperature."""
-        return self.task.drawn
-
-    @property
     def budget(self) -> int | None:
         """How many tokens an answer may have."""
         return self.task.budget
@@ -108,12 +103,13 @@ class Rewritten(Relational):
         if idle:
             rest = self._framed(base, idle, len(idle)).frame
             made = replace(made, dropped=(*made.dropped, Dropped(f"nothing of {self.column} was rewritten", rest)))
-        pins = () if self.pinned is None else data.read(self.pinned, places, ()).frame.to_dicts()
-        known = set(zip(made.pair, map(_read, made.frame[CHANGES]), strict=True))  # type: ignore[arg-type]
+        pins = [] if self.pinned is None else data.read(self.pinned, places, ()).frame.to_dicts()
         again = dict.fromkeys([*self._pinned(whole, pins), *self._saved(whole, saved)])
-        keys = self._names(whole) if again else []
+        if not again:
+            return made
+        keys, known = self._names(whole), set(zip(made.pair, map(_read, made.frame[CHANGES]), strict=True))  # type: ignore[arg-type]
         fresh = [case for case in again if (keys[case.at], case.changes) not in known]
-        return _joined(made, self._framed(whole, fresh, 0)) if fresh else made
+        return _joined(made, self._framed(whole, fresh, 0))
 
     def requests(self, samples: Samples) -> list[tuple[Request, ...]]:
         """What is asked of each sample as it is, and then of it rewritten."""
@@ -140,7 +136,7 @@ class Rewritten(Relational):
 
     def parts(self, samples: Samples) -> list[tuple[Hashable, ...]]:
         """The changes of each case, those of one name beside each other."""
-        return [_by_name(_read(held)) for held in samples.frame[CHANGES]]
+        return [by_name(_read(held)) for held in samples.frame[CHANGES]]
 
     def kind(self, part: Change) -> Hashable:
         """The name of the change."""
@@ -220,34 +216,33 @@ class Rewritten(Relational):
 
     def _saved(self, samples: Samples, rows: Sequence[Mapping[str, Any]]) -> Iterator[_Case]:
         """Saved cases that a rewriting still makes."""
-        under = {each.name: each for each in self.under}
-        kept = self._kept(samples) if rows else []
-        for case, text in self._known(samples, rows, "saved"):
-            each = under.get(case.rewriting)
-            if each is not None and set(case.changes) <= set(each.changes(text, kept[case.at])):
-                yield case
+        under, kept = {each.name: each for each in self.under}, self._kept(samples)
+        for text, cases in self._found(samples, rows, "saved"):
+            for case in cases:
+                each = under.get(case.rewriting)
+                if each is not None and set(case.changes) <= set(each.changes(text, kept[case.at])):
+                    yield case
 
     def _pinned(self, samples: Samples, rows: Sequence[Mapping[str, Any]]) -> Iterator[_Case]:
         """Pinned cases, whatever the rewritings make today. Raises `BadData` for one that is of none of the samples."""
-        for row in rows:
-            found = list(self._known(samples, [row], "pinned"))
-            if not found:
-                msg = f"{self!r}: the pinned case {row[ORIGINAL]!r:.80} is none of its samples' {self.column}"
+        for text, cases in self._found(samples, rows, "pinned"):
+            if not cases:
+                msg = f"{self!r}: the pinned case {text!r:.80} is none of its samples' {self.column}"
                 raise BadData(msg)
-            for case, text in found:
-                if list(case.changes) != fitting(case.changes) or any(
-                    not 0 <= each.edit.start <= each.edit.end <= len(text) for each in case.changes
-                ):
-                    msg = f"{self!r}: the changes of the pinned case {text!r:.80} do not stand together in that text"
-                    raise BadData(msg)
-                yield case
+            changes = cases[0].changes
+            within = all(0 <= each.edit.start <= each.edit.end <= len(text) for each in changes)
+            if not within or list(changes) != fitting(changes):
+                msg = f"{self!r}: the changes of the pinned case {text!r:.80} do not stand together in that text"
+                raise BadData(msg)
+            yield from cases
 
-    def _known(
+    def _found(
         self, samples: Samples, rows: Sequence[Mapping[str, Any]], what: str
-    ) -> Iterator[tuple[_Case, str]]:  # fmt: skip
-        """These cases among the samples, with their texts: of the sample that was saved, else of all with its text."""
-        texts = samples.frame[self.column].to_list() if rows else []
-        by_key = {key: at for at, key in enumerate(self._names(samples))} if rows else {}
+    ) -> Iterator[tuple[str, list[_Case]]]:  # fmt: skip
+        """The text of each row, and its case of the sample that was saved, else of all samples with that text."""
+        if not rows:
+            return
+        texts, by_key = samples.frame[self.column].to_list(), {key: at for at, key in enumerate(self._names(samples))}
         by_text: dict[str, list[int]] = {}
         for at, text in enumerate(texts):
             by_text.setdefault(text, []).append(at)
@@ -260,9 +255,9 @@ class Rewritten(Relational):
                     f"they are saved, and {dict(row)!r:.120} has not ({error!r}); repair it, or take it out"
                 )
                 raise BadData(msg) from None
-            at = by_key.get(row.get(SAMPLE, ""), -1)
-            for place in [at] if at >= 0 and texts[at] == text else by_text.get(text, []):
-                yield _Case(place, rewriting, changes), text
+            own = by_key.get(row.get(SAMPLE, ""))
+            same = [own] if own is not None and texts[own] == text else by_text.get(text, [])
+            yield text, [_Case(at, rewriting, changes) for at in same]
 
 
 def invariant(
@@ -281,6 +276,17 @@ def invariant(
     >>> invariant(accuracy(clues), under=dialects("urban-aave"), field="clue") < 0.05
     flip_rate(clues_rewritten) < 0.05
     """
+    (measure, task), rewritings = _measured(metric), _rewritings(under)
+    return flip_rate(Rewritten(
+        task.data, task=task, measure=measure, under=rewritings, column=field,
+        keep=(keep,) if isinstance(keep, str) else tuple(keep), seed=seed, draws=draws,
+        pinned=None if pinned is None else data.source_of(pinned, data.callers_folder()),
+        name=name or f"{task.name}_rewritten",
+    ))  # fmt: skip
+
+
+def _measured(metric: Metric | Task) -> tuple[Measure, Asking]:
+    """A metric whose value of a sample is the sample's own and the same if it is asked again, and its task."""
     measure = accuracy(metric) if isinstance(metric, Task) else metric
     if not isinstance(measure, Measure) or not isinstance(measure.task, Asking):
         msg = f"invariant() takes a metric of a task that asks, as in invariant(accuracy(task), …), not {metric!r}"
@@ -288,11 +294,19 @@ def invariant(
     if isinstance(measure.task, Scoring) and measure.task.is_judged:
         msg = f"invariant({measure!r}, …): a judge's answers are not asked of rewritten samples; score without a judge"
         raise BadExpectation(msg)
-    if isinstance(measure.task, Ranking) or measure.task.drawn:
-        why = "its candidates are ranked among each other" if isinstance(measure.task, Ranking) else (
-            "its answers are drawn at a temperature, and would differ without a rewriting")  # fmt: skip
+    why = (
+        "its candidates are ranked among each other" if isinstance(measure.task, Ranking)
+        else "its answers are drawn at a temperature, and would differ without a rewriting" if measure.task.drawn
+        else None
+    )  # fmt: skip
+    if why:
         msg = f"invariant({measure!r}, …): {why}; take a metric of a task that answers each sample by itself, greedily"
         raise BadExpectation(msg)
+    return measure, measure.task
+
+
+def _rewritings(under: Rewriting | Sequence[Rewriting]) -> tuple[Rewriting, ...]:
+    """One or more rewritings, each of a name of its own."""
     rewritings = (under,) if isinstance(under, Rewriting) else tuple(under)
     if not rewritings or not all(isinstance(each, Rewriting) for each in rewritings):
         msg = f"invariant(under={under!r}): it takes rewritings, as in under=dialects('urban-aave')"
@@ -303,13 +317,7 @@ def invariant(
             "apart; dataclasses.replace(rewriting, name=…) gives one of them another name"
         )
         raise BadExpectation(msg)
-    task = measure.task
-    return flip_rate(Rewritten(
-        task.data, task=task, measure=measure, under=rewritings, column=field,
-        keep=(keep,) if isinstance(keep, str) else tuple(keep), seed=seed, draws=draws,
-        pinned=None if pinned is None else data.source_of(pinned, data.callers_folder()),
-        name=name or f"{task.name}_rewritten",
-    ))  # fmt: skip
+    return rewritings
 
 
 def _described(change: Change, text: str, rewriting: str) -> dict[str, Any]:
@@ -321,11 +329,6 @@ def _described(change: Change, text: str, rewriting: str) -> dict[str, Any]:
         "rating": variety.ratings.get(known.ewave) if known and variety else None,
         "start": change.edit.start, "old": text[change.edit.start : change.edit.end], "new": change.edit.new,
     }  # fmt: skip
-
-
-def _by_name(changes: Iterable[Change]) -> tuple[Change, ...]:
-    """The changes, those of one name beside each other."""
-    return tuple(sorted(changes, key=lambda each: (each.name, each.edit)))
 
 
 def _rewritten(frame: pl.DataFrame, name: str, changes: Sequence[Sequence[Change]]) -> pl.DataFrame:

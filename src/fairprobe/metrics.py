@@ -387,7 +387,7 @@ def conditions(metric: Metric) -> Iterator[tuple[Task, tuple[tuple[str, Hashable
 
 def meets(row: Mapping[str, Any], wanted: Iterable[tuple[str, Hashable]]) -> bool:
     """Whether a sample meets these conditions."""
-    return all(_is([row[name]], value)[0] for name, value in wanted)
+    return all(_is(row[name], value) for name, value in wanted)
 
 
 @dataclass(frozen=True, eq=False)
@@ -621,7 +621,7 @@ def numbers(metric: Measure, outcomes: Outcomes) -> tuple[np.ndarray, tuple[floa
 def _where(values: Values, conditions: Sequence[tuple[str, Hashable]]) -> Values:
     for name, wanted in conditions:
         held = data.column(values.frame, name, repr(values.task)).to_list()
-        mask = _is(held, wanted)
+        mask = np.array([_is(value, wanted) for value in held])
         if not mask.any():
             some = sorted({str(value) for value in held if value is not None})
             shown = ", ".join(some[:12]) + (", …" if len(some) > 12 else "")
@@ -639,8 +639,9 @@ def _where(values: Values, conditions: Sequence[tuple[str, Hashable]]) -> Values
     return values
 
 
-def _is(held: Sequence[Any], wanted: Hashable) -> np.ndarray:
-    return np.array([(type(value) is not bool and value == wanted) or value is wanted for value in held], dtype=bool)
+def _is(value: Any, wanted: Hashable) -> bool:
+    """Whether a column holds what is wanted; true is not 1."""
+    return bool(type(value) is not bool and value == wanted) or value is wanted
 
 
 def _matched(values: Values, column: str) -> Values:

@@ -13,7 +13,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from fairprobe import data
-from fairprobe.rewriting import Change, Rewriting, fitting, rewritten
+from fairprobe.rewriting import Change, Rewriting, by_name, fitting, rewritten
 from fairprobe.rewriting.people import persona
 from fairprobe.tasks import Task
 
@@ -35,7 +35,7 @@ class Rewrite:
     @property
     def parts(self) -> tuple[Change, ...]:
         """The changes, those of one name beside each other."""
-        return tuple(sorted(self.changes, key=lambda each: (each.name, each.edit)))
+        return by_name(self.changes)
 
     def only(self, parts: Sequence[Any]) -> Rewrite:
         """The text with these changes alone."""

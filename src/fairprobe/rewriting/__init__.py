@@ -11,12 +11,12 @@ from fairprobe.rewriting.features import FEATURES, Feature
 from fairprobe.rewriting.noise import keyboard, typography
 from fairprobe.rewriting.people import names, persona, pronouns
 from fairprobe.rewriting.renderings import renderings
-from fairprobe.rewriting.rewriting import Change, Rewriting, fitting, rewritten
+from fairprobe.rewriting.rewriting import Change, Rewriting, by_name, fitting, rewritten
 from fairprobe.rewriting.spelling import contractions, spelling
 from fairprobe.rewriting.varieties import VARIETIES, Variety
 
 __all__ = [
-    "FEATURES", "VARIETIES", "Change", "Edit", "Feature", "Rewriting", "Variety", "applied", "contractions",
+    "FEATURES", "VARIETIES", "Change", "Edit", "Feature", "Rewriting", "Variety", "applied", "by_name", "contractions",
     "dialects", "feature", "fitting", "keyboard", "names", "persona", "pronouns", "renderings", "rewritten",
     "spelling", "typography",
 ]  # fmt: skip

@@ -64,6 +64,11 @@ def fitting(changes: Iterable[Change]) -> list[Change]:
     return compatible(changes, lambda each: each.edit)
 
 
+def by_name(changes: Iterable[Change]) -> tuple[Change, ...]:
+    """The changes, those of one name beside each other."""
+    return tuple(sorted(changes, key=lambda each: (each.name, each.edit)))
+
+
 def rewritten(text: str, changes: Sequence[Change]) -> str:
     """The text with these changes."""
     return applied(text, [each.edit for each in changes])
