@@ -283,7 +283,7 @@ def test_the_change_of_another_question_is_refused_with_the_line_to_write():
 
 def test_a_change_of_a_change_is_refused():
     assert refusal(lambda: accuracy(clues).change().change()) == (
-        "accuracy(clues).change() is a change already; a change of a change has no meaning here"
+        "accuracy(clues).change() compares with the baseline already; .change() of it has no meaning here"
     )
     assert "change already" in refusal((accuracy(clues).change() - accuracy(words)).change)
 
@@ -403,3 +403,39 @@ def test_what_was_compared_is_an_expectation():
     assert isinstance(accuracy(clues) > 0.3, Expectation)
     assert (accuracy(clues).change() > 0).question.metric.reads_baseline
     assert not (accuracy(clues) > 0).question.metric.reads_baseline
+
+
+@pytest.mark.parametrize("text", [
+    "accuracy(clues).relative().by('dialect') > 0.9",
+    "accuracy(clues).where(dialect='en_in').relative() > 0.9",
+    "accuracy(clues).relative().near(1.0) < 0.1",
+    "accuracy(clues).near(0.5).by('dialect') < 0.1",
+    "accuracy(clues).change().above(0.0).by('dialect') > 0.4",
+    "mean(clues, 'exact_match', per='dialect') > 0.4",
+])  # fmt: skip
+def test_what_is_relative_above_or_near_is_its_own_source(text):
+    names = {"clues": clues, "accuracy": accuracy, "mean": mean}
+    assert repr(eval(text, names)) == text
+    assert eval(text, names) == eval(text, names)
+
+
+def test_conditions_go_inside_what_is_made_of_groups_values():
+    assert (
+        repr(accuracy(clues).relative().where(dialect="en_in")) == "accuracy(clues).where(dialect='en_in').relative()"
+    )
+    assert repr(accuracy(clues).near(0.5).matched("dialect")) == "accuracy(clues).matched('dialect').near(0.5)"
+
+
+@pytest.mark.parametrize(("write", "said"), [
+    (lambda m: m.change().relative(), "may be 0 or less"),
+    (lambda m: m.relative().change(), "compares with the baseline already"),
+    (lambda m: m.relative().above(1), "no number of each sample"),
+    (lambda m: m - m.relative(), "no sum of samples"),
+    (lambda m: m.near(0.5) > 0.1, "how far values may lie"),
+    (lambda m: m.near(0.5).gap("dialect") < 0.1, "how far values may lie"),
+    (lambda m: m.near(float("nan")), "a finite number"),
+    (lambda m: m.change().ratio("dialect"), "has no ratio"),
+])  # fmt: skip
+def test_what_has_no_meaning_is_refused_with_what_to_write(write, said):
+    with pytest.raises(BadExpectation, match=said):
+        write(accuracy(clues))

@@ -166,8 +166,8 @@ def test_the_first_option_is_counted_where_it_is_the_likeliest():
 def test_letters_have_a_mass_where_the_engine_gives_one():
     found = outcomes(survey(), likely(0.9, 0.1, mass=0.75), likely(0.3, 0.7), likely(0.5, 0.3, 0.2, mass=0.5))
     assert np.array_equal(found.scores["option_mass"], [0.75, NAN, 0.5], equal_nan=True)
-    assert survey().score_names == tuple(found.scores) == ("similarity", "first", "option_mass")
-    assert survey(scoring="text").score_names == ("similarity", "first")
+    assert survey().score_names == tuple(found.scores) == ("similarity", "first", "entropy", "option_mass")
+    assert survey(scoring="text").score_names == ("similarity", "first", "entropy")
 
 
 @pytest.mark.parametrize(("response", "status", "similarity", "first"), [

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from fairprobe.errors import BadData
-from fairprobe.expressions import Expectation, measures, walk
+from fairprobe.expressions import Expectation, measures
 from fairprobe.metrics import (
     Grouped,
     Look,
@@ -185,7 +185,7 @@ class _Trial:
         question = self.expectation.question
         if question.kind in {"gap", "ratio"} and not any(each.statistic for each in self.values):
             return self._equal
-        changes = any(part.relative for part in walk(question.metric))
+        changes = question.metric.is_signed
         holds = self.expectation.bound > 0 if self.expectation.comparison in {"<", "<="} else self.expectation.bound < 0
         return self._unchanged if changes and holds else None
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fairprobe.expressions import Expectation, Measure, measures
+from fairprobe.expressions import Above, Expectation, Measure, measures, walk
 from fairprobe.guards.answers import INVALID
 from fairprobe.metrics import Grouped, Look, Part, grouped, labelled, measured, numbers, reference_index
 
@@ -37,7 +37,7 @@ def diagnose(expectation: Expectation, look: Look) -> tuple[Behind, ...]:
     corrected for a judge's errors have no such parts.
     """
     question = expectation.question
-    if question.kind != "gap":
+    if question.kind != "gap" or any(isinstance(part, Above) for part in walk(question.metric)):
         return ()
     data = grouped(question, measured(question.metric, look))
     values = data.values[0]

@@ -217,7 +217,7 @@ class _Comparable(_Refinable):
 class Metric(_Comparable):
     """One number per group. Measured only once a model has responded."""
 
-    relative: ClassVar[bool] = False
+    signed: ClassVar[bool] = False
     """Whether values are differences, which have no ratio."""
 
     __hash__ = _Node.__hash__
@@ -225,7 +225,17 @@ class Metric(_Comparable):
     @property
     def reads_baseline(self) -> bool:
         """Whether it compares the model with its baseline."""
-        return any(isinstance(part, Change) for part in walk(self))
+        return any(isinstance(part, Versus) for part in walk(self))
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether its values are differences; a share of samples is none, whatever it is a share of."""
+        match self:
+            case Above():
+                return False
+            case Where() | Matched() | Near():
+                return self.metric.is_signed
+        return self.signed
 
     def where(self, /, **values: Hashable) -> Metric:
         """Only the samples whose columns have these values.
@@ -256,10 +266,34 @@ class Metric(_Comparable):
         >>> accuracy(clues).change().gap("dialect", reference="en_us") < 0.05
         accuracy(clues).change().gap('dialect', reference='en_us') < 0.05
         """
-        if self.reads_baseline:
-            msg = f"{self!r} is a change already; a change of a change has no meaning here"
+        return Change(_alone(self, "change"))
+
+    def relative(self) -> Metric:
+        """The model's value over the baseline's, on the same samples: 1 where nothing changed.
+
+        >>> accuracy(clues).relative().by("dialect") > 0.9
+        accuracy(clues).relative().by('dialect') > 0.9
+        """
+        if self.is_signed:
+            msg = f"{self!r} is a difference and may be 0 or less, so nothing is relative to it; write .change()"
             raise BadExpectation(msg)
-        return Change(self)
+        return Relative(_alone(self, "relative"))
+
+    def above(self, bound: float) -> Metric:
+        """The share of samples whose own value lies above a bound; one that equals it counts a half.
+
+        >>> accuracy(clues).change().above(0).by("dialect") > 0.4
+        accuracy(clues).change().above(0.0).by('dialect') > 0.4
+        """
+        return Above(self, _number(bound, f"{self!r}.above"))
+
+    def near(self, target: float) -> Metric:
+        """How far a value lies from its target, either way: a moment that a distribution should have.
+
+        >>> mean(answers, "similarity").near(0.5).by("country") < 0.1
+        mean(answers, 'similarity').near(0.5).by('country') < 0.1
+        """
+        return Near(self, _number(target, f"{self!r}.near"))
 
     def gap(self, *columns: str, reference: Hashable = None, two_sided: bool = False) -> Question:
         """The largest difference between any two groups; with a reference, how far any group lies below it.
@@ -297,7 +331,7 @@ class Metric(_Comparable):
         >>> accuracy(clues).ratio("dialect") > 0.8
         accuracy(clues).ratio('dialect') > 0.8
         """
-        if any(part.relative for part in walk(self)):
+        if self.is_signed:
             msg = (
                 f"{self!r} is a difference and may be negative, so it has no ratio. Write "
                 f"{self!r}.gap({', '.join(map(repr, columns))}) < 0.05."
@@ -306,6 +340,8 @@ class Metric(_Comparable):
         return Question(self, "ratio", _named(self, "ratio", columns))
 
     def __sub__(self, other: object) -> Metric:
+        if isinstance(other, _Outermost):
+            return other.__sub__(self)
         return Difference(self, other) if isinstance(other, Metric) else NotImplemented
 
     def _asked(self) -> Question:
@@ -357,14 +393,71 @@ class Matched(Metric):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Change(Metric):
-    """The model's value less the baseline's."""
+class Versus(Metric):
+    """A metric of the model beside the same of its baseline."""
 
     metric: Metric
-    relative: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Change(Versus):
+    """The model's value less the baseline's."""
+
+    signed: ClassVar[bool] = True
 
     def __repr__(self) -> str:
         return f"{_dotted(self.metric)}.change()"
+
+
+class _Outermost(Metric):
+    """What is made of groups' values, not of samples: conditions go inside it, and nothing is added to it."""
+
+    metric: Metric
+    __hash__ = _Node.__hash__
+
+    def where(self, /, **values: Hashable) -> Metric:
+        return replace(self, metric=self.metric.where(**values))  # type: ignore[type-var]  # a dataclass
+
+    def matched(self, column: str) -> Metric:
+        return replace(self, metric=self.metric.matched(column))  # type: ignore[type-var]  # a dataclass
+
+    def above(self, bound: float) -> Metric:
+        msg = f"{self!r}.above({bound!r}): it is no number of each sample; ask of its value, {self!r} > {bound!r}"
+        raise BadExpectation(msg)
+
+    def __sub__(self, other: object) -> Metric:
+        msg = f"{self!r} is no sum of samples, so nothing is subtracted from it; write two expectations"
+        raise BadExpectation(msg)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Relative(_Outermost, Versus):
+    """The model's value over the baseline's."""
+
+    def __repr__(self) -> str:
+        return f"{_dotted(self.metric)}.relative()"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Above(Metric):
+    """The share of samples whose value lies above a bound."""
+
+    metric: Metric
+    bound: float
+
+    def __repr__(self) -> str:
+        return f"{_dotted(self.metric)}.above({self.bound!r})"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Near(_Outermost):
+    """A metric whose distance from a target is asked about."""
+
+    metric: Metric
+    target: float
+
+    def __repr__(self) -> str:
+        return f"{_dotted(self.metric)}.near({self.target!r})"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -373,7 +466,7 @@ class Difference(Metric):
 
     left: Metric
     right: Metric
-    relative: ClassVar[bool] = True
+    signed: ClassVar[bool] = True
 
     def __repr__(self) -> str:
         return f"{self.left!r} - {_dotted(self.right)}"
@@ -489,11 +582,32 @@ def measures(metric: Metric) -> Iterator[Measure]:
     return (part for part in walk(metric) if isinstance(part, Measure))
 
 
+def _alone(metric: Metric, how: str) -> Metric:
+    """A metric of one checkpoint; raises for one that compares it with another."""
+    if metric.reads_baseline:
+        msg = f"{metric!r} compares with the baseline already; .{how}() of it has no meaning here"
+        raise BadExpectation(msg)
+    return metric
+
+
+def _number(given: object, where: str) -> float:
+    if isinstance(given, bool) or not isinstance(given, numbers.Real) or not math.isfinite(float(given)):
+        msg = f"{where}({given!r}): it takes a finite number, as in {where}(0.5)"
+        raise BadExpectation(msg)
+    return float(given)
+
+
 def _compare(question: Question, comparison: Comparison, bound: object) -> Expectation:
     if isinstance(bound, bool) or not isinstance(bound, numbers.Real) or not math.isfinite(float(bound)):
         msg = (
             f"{question.plain} {comparison} {bound!r}: a bound is a finite number, as in {question.plain} "
             f"{comparison} 0.05"
+        )
+        raise BadExpectation(msg)
+    if isinstance(question.metric, Near) and (comparison not in {"<", "<="} or question.kind not in {"by", "overall"}):
+        msg = (
+            f"{question.plain} {comparison} {bound!r}: .near(target) says how far values may lie from their target: "
+            f"{question.metric!r} < 0.05, or {question.metric!r}.by('column') < 0.05"
         )
         raise BadExpectation(msg)
     if question.kind == "ratio" and not 0 < float(bound) <= 1:

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from fairprobe.errors import BadData
-from fairprobe.expressions import Change, Expectation, Measure, Metric, walk
+from fairprobe.expressions import Expectation, Measure, Metric, Versus, walk
 from fairprobe.metrics import Role
 from fairprobe.requests import Request
 from fairprobe.tasks import Samples, Task
@@ -97,8 +97,8 @@ def subset(samples: Samples, limit: int | None, seed: int, scored: Sequence[str]
 
 
 def _needs(metric: Metric) -> Iterator[Need]:
-    changes = [part for part in walk(metric) if isinstance(part, Change)]
-    changed = {id(part) for change in changes for part in walk(change)}
+    compared = [part for part in walk(metric) if isinstance(part, Versus)]
+    changed = {id(part) for each in compared for part in walk(each)}
     for part in walk(metric):
         if isinstance(part, Measure):
             yield part.task, "model"

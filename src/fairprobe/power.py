@@ -11,11 +11,11 @@ from scipy import special
 
 from fairprobe import statistics
 from fairprobe.errors import BadData, BadExpectation
-from fairprobe.expressions import Difference, Expectation, Question, measures, walk
+from fairprobe.expressions import Above, Difference, Expectation, Near, Question, Relative, measures, walk
 from fairprobe.metrics import KNOW_CHANCE, Grouped, Look, NoEvidence, Role, grouped, measured
 from fairprobe.statistics import Estimates, Power
 from fairprobe.tasks import Outcomes, Samples, Task
-from fairprobe.verdict import Claim, Defaults, asked_of, decide, is_fixed, range_of
+from fairprobe.verdict import Claim, Defaults, asked_of, decide, ends_of, is_fixed, range_of
 
 ASSUMED_SHARE, ASSUMED_SHARED = 0.7, 0.7
 """Without answers to go by: the share of right ones, and how much of what makes a sample hard its cluster shares.
@@ -83,7 +83,7 @@ def _foresee(
     return Foresight(
         expectation, claim, int(design.samples.sum()), int(design.counts.min()),
         can_pass(expectation, samples, defaults), exact, power,
-        ends and asked.ends(*ends), assumed=look is None,
+        ends_of(expectation, data), assumed=look is None,
     )  # fmt: skip
 
 
@@ -107,10 +107,10 @@ def fits(expectation: Expectation, samples: Mapping[Task, Samples]) -> None:
 
 def _refuse_empty_claim(expectation: Expectation, data: Grouped) -> None:
     """A bound that every value keeps, or none can, tests nothing."""
-    ends = range_of(data)
+    ends = ends_of(expectation, data)
     if ends is None:
         return
-    least, most = asked_of(expectation, data).ends(*ends)
+    least, most = ends
     if not least <= expectation.bound <= most:
         msg = (
             f"{expectation.claim} tests nothing: what it asks for lies between {least:g} and {most:g} whatever is "
@@ -128,7 +128,7 @@ def can_pass(expectation: Expectation, samples: Mapping[Task, Samples], defaults
     towards_high = expectation.comparison in {">", ">="}
     # all answers are valid where that is what favours the claim
     known = functions <= (KNOW_CHANCE | {"valid_rate"} if towards_high else KNOW_CHANCE)
-    odd = any(isinstance(part, Difference) for part in walk(question.metric)) or not known
+    odd = any(isinstance(part, Difference | Relative | Above | Near) for part in walk(question.metric)) or not known
     if odd or unbounded or (question.kind == "gap" and towards_high) or (question.kind == "ratio" and not towards_high):
         return None
     compares = question.kind in {"gap", "ratio"}
@@ -164,7 +164,7 @@ def _assumed_truth(expectation: Expectation, ends: tuple[float, float] | None) -
     if ends is None or expectation.question.kind in {"gap", "ratio"}:
         return None
     low, high = ends
-    if any(part.relative for part in walk(expectation.question.metric)):
+    if expectation.question.metric.is_signed:
         return 0.0
     return (expectation.bound + (high if expectation.comparison in {">", ">="} else low)) / 2
 

@@ -71,6 +71,11 @@ class Choose:
 
 
 @dataclass(frozen=True, slots=True)
+class Weigh(Choose):
+    """The log-likelihood of each token of a text (the only option) that follows the prompt as it stands, unspaced."""
+
+
+@dataclass(frozen=True, slots=True)
 class Rate:
     """What a classifier says of the prompt, or of an answer to it: a reward model's one number, else one a label."""
 
@@ -127,6 +132,15 @@ class Chosen:
 
 
 @dataclass(frozen=True, slots=True)
+class Weighed:
+    """The log-likelihood (nats) of each token of a text, and these tokens' ids."""
+
+    loglikelihoods: tuple[float, ...]
+    ids: tuple[int, ...]
+    prompt_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
 class Rated:
     """A classifier's raw scores (logits, no activation), one a label; a reward model has one."""
 
@@ -157,6 +171,6 @@ class Failed:
     error: str
 
 
-Answer = Generated | Unfinished | Chosen | Rated | Embedded
+Answer = Generated | Unfinished | Chosen | Weighed | Rated | Embedded
 """What an engine computed, and the store keeps."""
 Response = Answer | DoesNotFit | Failed

@@ -43,7 +43,7 @@ from fairprobe.requests import (
     Response,
 )
 from fairprobe.store import Origin, Store
-from fairprobe.tasks import Asking, Labelled, Outcomes, Recorded, Samples, Scoring, Task, spent
+from fairprobe.tasks import Asking, Followed, Labelled, Outcomes, Recorded, Samples, Scoring, Task, spent
 from fairprobe.verdict import Defaults, Verdict, judge, searched
 
 if TYPE_CHECKING:
@@ -135,6 +135,7 @@ class Session:
         self.by_noise = Counts()
         self.by_judges = Counts()
         self.by_shrinking = Counts()
+        self.by_following = Counts()
         self.shrinking = 0
         """How many smaller cases were tried."""
         self.noise: dict[Seat, Noise] = {}
@@ -174,8 +175,9 @@ class Session:
 
     def check(self, expectation: Expectation) -> None:
         """Raise what is wrong with an expectation before anything is asked: no checkpoint, bad data, no such group."""
-        for _, role in planning.needs(expectation):
-            self._named(role, expectation)
+        for task, role in planning.needs(expectation):
+            for each in (role, *(task.asked_by if isinstance(task, Followed) else ())):
+                self._named(each, expectation)
         self.fits(expectation)
         for task, role in planning.needs(expectation):
             if task.asks and (task, role) not in self._checked:
@@ -286,6 +288,7 @@ class Session:
                 if requests:
                     self._ask(role, requests, counts)
             self._ask_judges(plan)
+            self._follow(plan)
             self._shrink(plan)
         finally:
             self.seconds["ask"] += time.monotonic() - started
@@ -420,12 +423,24 @@ class Session:
 
     def _outcome(self, task: Task, role: Role) -> Outcomes:
         samples, responses = self.samples(task, role), self._given(task, role)
+        if isinstance(task, Followed):
+            asked = task.follow(samples, responses)
+            said = {role: self._said(role, asked) for role in task.asked_by}
+            return replace(task.followed(samples, responses, said), tokens=spent(responses))
         outcomes = self._scored(task, samples, responses)
         if not isinstance(task, Asking):
             return outcomes
         template = None if task.format == "plain" else self.checkpoint(role).template
         unsettled = self.noise[role].share if role in self.noise and outcomes.choices is not None else None
-        return replace(outcomes, tokens=spent(responses), template=template, unsettled=unsettled)
+        return replace(
+            outcomes, tokens=spent(responses), template=template, unsettled=unsettled, encode=_Encoding(self, role)
+        )
+
+    def _said(self, role: Seat, asked: Sequence[Sequence[Request]]) -> list[list[Response | None]]:
+        """What this run or an earlier one was answered."""
+        self._lacking(role, dict.fromkeys(chain.from_iterable(asked)))
+        had = self._responses[role]
+        return [[had.get(each) for each in requests] for requests in asked]
 
     def _scored(self, task: Task, samples: Samples, responses: Sequence[Sequence[Response | None]]) -> Outcomes:
         """The outcomes of a task, with what judges said where it has any."""
@@ -455,6 +470,23 @@ class Session:
                 raise EngineError(refusal)
             self.by_judges.add(Counts(wanted=len(requests), distinct=len(requests)))
             self._ask(seat, list(requests), self.by_judges)
+
+    def _follow(self, plan: Plan) -> None:
+        """Ask what tasks of two rounds ask in their second, one checkpoint after the other."""
+        needed = dict.fromkeys(chain.from_iterable(map(planning.needs, plan.expectations)))
+        wanted: dict[Seat, list[Request]] = defaultdict(list)
+        for task, role in needed:
+            if isinstance(task, Followed):
+                asked = task.follow(self.samples(task, role), self._given(task, role))
+                for each in task.asked_by:
+                    wanted[each] += chain.from_iterable(asked)
+        for seat, requests in wanted.items():
+            distinct = list(dict.fromkeys(requests))
+            self.by_following.add(Counts(wanted=len(requests), distinct=len(distinct)))
+            for kind in {type(each) for each in distinct}:
+                if refusal := self._refuses(seat, kind):
+                    raise EngineError(refusal)
+            self._ask(seat, distinct, self.by_following)
 
     def _shrink(self, plan: Plan) -> None:
         """Bring down every failing case of the plan's relations, and save what they came to."""
@@ -671,9 +703,41 @@ class Session:
         # what was looked up before these answers came is no longer what is known
         if judges := role.startswith(JUDGE):
             self._labelled.clear()
-        self._outcomes = {key: held for key, held in self._outcomes.items() if key[1] != role and not judges}
+        self._outcomes = {
+            key: held
+            for key, held in self._outcomes.items()
+            if key[1] != role and not judges and not isinstance(key[0], Followed)
+        }
         counts.asked += len(chunk)
         self.store.write(self._origin(role), chunk)
+
+
+@dataclass(frozen=True)
+class _Encoding:
+    """How the checkpoint in a role reads texts; its tokenizer is read when it is first asked."""
+
+    session: Session
+    role: Role
+
+    @property
+    def size(self) -> int:
+        """How many tokens its vocabulary has."""
+        return int(self._tokens.size)
+
+    def ids(self, texts: Sequence[str]) -> list[tuple[int, ...]]:
+        """The ids of the tokens of each text, with nothing put around it."""
+        return list(self._tokens.ids(texts))
+
+    @property
+    def _tokens(self) -> Any:
+        tokens = getattr(self.session.engine(self.role), "tokens", None)
+        if tokens is None:
+            msg = (
+                f"{self.session.checkpoint(self.role).name} gives no tokens to count; name its tokenizer: "
+                "--fairprobe-engine-arg tokenizer=PATH"
+            )
+            raise EngineError(msg)
+        return tokens
 
 
 class Model:

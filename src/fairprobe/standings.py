@@ -17,12 +17,17 @@ from fairprobe.tasks import Outcomes
 
 @dataclass(frozen=True, eq=False)
 class Selection:
-    """The samples that a metric is taken over: their places, their numbers, and the group of each."""
+    """The samples that a metric is taken over: their places, their numbers, and the group of each.
+
+    `low` and `high` are the ends of the metric's range.
+    """
 
     places: np.ndarray
     numbers: np.ndarray
     group: np.ndarray
     groups: tuple[str, ...]
+    low: float = -np.inf
+    high: float = np.inf
 
 
 Statistic = Callable[[Outcomes, Selection], Estimates]
@@ -62,13 +67,16 @@ def below(of: str, reference: str) -> Statistic:
     return estimates
 
 
-def per(denominator: str) -> Statistic:
-    """The sum of the numbers over the sum of another score: bits per byte."""
+def per(denominators: np.ndarray) -> Statistic:
+    """The sum of the numbers over the sum of others, one for each sample: bits per byte."""
 
     def estimates(outcomes: Outcomes, chosen: Selection) -> Estimates:
+        weight = outcomes.samples.weight
+        counted = np.ones(len(denominators)) if weight is None else weight
+        held = counted[chosen.places]
         return statistics.ratio_of_sums(
-            chosen.numbers, outcomes.scores[denominator][chosen.places], chosen.group,
-            outcomes.samples.cluster[chosen.places].tolist(), chosen.groups, low=0.0, high=np.inf,
+            held * chosen.numbers, held * denominators[chosen.places], chosen.group,
+            outcomes.samples.cluster[chosen.places].tolist(), chosen.groups, low=chosen.low, high=chosen.high,
         )  # fmt: skip
 
     return estimates

@@ -12,16 +12,20 @@ import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_args
 
 from filelock import FileLock
 
 from fairprobe.errors import StoreError
-from fairprobe.requests import Answer, Request, Response
+from fairprobe.requests import Answer, Prompt, Request, Response, Weigh
 
 _KINDS: Mapping[str, Callable[..., Answer]] = {kind.__name__: kind for kind in get_args(Answer)}
+# a dataclass with slots lists only its own there, not those of what it is made from
+_NAMES: Mapping[type[Any], tuple[str, ...]] = {
+    kind: tuple(each.name for each in fields(kind)) for kind in (Prompt, *get_args(Request), Weigh, *get_args(Answer))
+}
 _VERSION = 2
 _AT_ONCE = 500
 _NEW = (
@@ -201,7 +205,7 @@ class Store:
 
 
 def _fields(value: Any) -> dict[str, Any]:
-    return {name: getattr(value, name) for name in value.__slots__}
+    return {name: getattr(value, name) for name in _NAMES[type(value)]}
 
 
 # made once, since json.dumps makes one for every call that says more than a value

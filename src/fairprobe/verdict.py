@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 
 from fairprobe import guards, statistics
-from fairprobe.expressions import Expectation, Mode, Question, Scope, Terms, measures
+from fairprobe.expressions import Expectation, Mode, Near, Question, Scope, Terms, measures
 from fairprobe.guards import Guard
 from fairprobe.metrics import (
     Grouped,
@@ -146,7 +146,20 @@ def asked_of(expectation: Expectation, data: Grouped) -> Asked:
     """The expectation's question as the statistics put it."""
     question = expectation.question
     reference = reference_index(question, data.labels)
-    return Asked(question.kind, expectation.comparison, expectation.bound, reference, question.two_sided)
+    two_sided = question.two_sided or isinstance(question.metric, Near)
+    return Asked(question.kind, expectation.comparison, expectation.bound, reference, two_sided)
+
+
+def ends_of(expectation: Expectation, data: Grouped) -> tuple[float, float] | None:
+    """The least and the greatest value that the question can have; None where values are unbounded."""
+    ends = range_of(data)
+    return ends and asked_of(expectation, data).ends(*(end - _target(expectation) for end in ends))
+
+
+def _target(expectation: Expectation) -> float:
+    """What values are to lie near; 0 where nothing is said of that."""
+    metric = expectation.question.metric
+    return metric.target if isinstance(metric, Near) else 0.0
 
 
 def is_fixed(claim: Claim, data: Grouped, defaults: Defaults) -> bool:
@@ -161,6 +174,8 @@ def is_fixed(claim: Claim, data: Grouped, defaults: Defaults) -> bool:
 def range_of(data: Grouped) -> tuple[float, float] | None:
     """The range of a group's value; None where it is unbounded."""
     first, *rest = data.values
+    if any(values.divides for values in rest):
+        return None
     low = first.low - sum(values.high for values in rest)
     high = first.high - sum(values.low for values in rest)
     return (float(low), float(high)) if np.isfinite([low, high]).all() else None
@@ -200,7 +215,10 @@ def decide(expectation: Expectation, data: Grouped, claim: Claim, defaults: Defa
         raise NoEvidence(msg)
     decisions = [
         statistics.decide(
-            data.estimates(pattern, fixed=fixed), **asked_of(expectation, data)._asdict(),
+            statistics.shifted(data.estimates(pattern, fixed=fixed), -_target(expectation))
+            if _target(expectation)
+            else data.estimates(pattern, fixed=fixed),
+            **asked_of(expectation, data)._asdict(),
             confidence=claim.confidence, least_clusters=2 if any_number else None, seed=defaults.seed,
         )
         for pattern in patterns

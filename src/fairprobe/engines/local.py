@@ -137,7 +137,7 @@ class Local:
             able = {Embed}
         else:
             able = {Choose, Generate, Embed}
-        if kind in able:
+        if issubclass(kind, tuple(able)):
             return None
         what = {
             Rate: "is no classifier and gives no reward; name one that has a head for it",

@@ -20,7 +20,20 @@ from typing import Any, NamedTuple
 
 from fairprobe.engines.checkpoints import first_line
 from fairprobe.errors import EngineError
-from fairprobe.requests import Choose, Chosen, DoesNotFit, Embed, Generate, Generated, Prompt, Rate, Request, Unfinished
+from fairprobe.requests import (
+    Choose,
+    Chosen,
+    DoesNotFit,
+    Embed,
+    Generate,
+    Generated,
+    Prompt,
+    Rate,
+    Request,
+    Unfinished,
+    Weigh,
+    Weighed,
+)
 
 Ids = tuple[int, ...]
 MOST_IDS = 128
@@ -44,7 +57,7 @@ class Encoded:
 
     `chat` says whether the chat template was applied; `moved` how many tokens of the prompt's own encoding went to
     the continuations since an option merges with them; `reasoning` whether the prompt has begun a reasoning that the
-    model is to end.
+    model is to end; `weighed` whether each token is told by itself.
     """
 
     prompt: Ids
@@ -52,6 +65,7 @@ class Encoded:
     chat: bool = False
     moved: int = 0
     reasoning: bool = False
+    weighed: bool = False
 
     @property
     def letters(self) -> Ids:
@@ -67,12 +81,14 @@ class Said(NamedTuple):
     text: str | None
 
 
-def chosen(encoded: Encoded, values: Sequence[float]) -> Chosen | None:
+def chosen(encoded: Encoded, values: Sequence[float]) -> Chosen | Weighed | None:
     """The choice that the log-likelihoods of the options' tokens make, in their order; None if one is no number."""
     left, options = iter(values), encoded.continuations
     totals = tuple(math.fsum(islice(left, len(ids))) for ids in options)
     if len(values) != sum(map(len, options)) or not all(map(math.isfinite, totals)):
         return None
+    if encoded.weighed:
+        return Weighed(tuple(values), options[0], len(encoded.prompt))
     mass = min(1.0, math.fsum(map(math.exp, totals))) if len(encoded.letters) == len(options) else None
     return Chosen(totals, tuple(map(len, options)), len(encoded.prompt), mass)
 
@@ -132,6 +148,17 @@ class Tokens:
         return int(length) if length and length < FAR else None
 
     @property
+    def size(self) -> int:
+        """How many tokens there are."""
+        return len(self._tokenizer)
+
+    def ids(self, texts: Sequence[str]) -> list[Ids]:
+        """The ids of the tokens of each text, with nothing put around it."""
+        with quiet():
+            rows = self._tokenizer(list(texts), add_special_tokens=False, return_attention_mask=False)["input_ids"]
+        return [tuple(row) for row in rows]
+
+    @property
     def end(self) -> int | None:
         """The id of the tokenizer's end-of-text token."""
         return getattr(self._tokenizer, "eos_token_id", None)
@@ -182,7 +209,7 @@ class Tokens:
         else:
             text = self._chat(prompt, answer, begin=isinstance(request, (Choose, Generate)))
         options = request.options if isinstance(request, Choose) else ()
-        bare = chat and (not prompt.prefix or prompt.prefix[-1].isspace())
+        bare = isinstance(request, Weigh) or (chat and (not prompt.prefix or prompt.prefix[-1].isspace()))
         return text, [text + ("" if bare else " ") + option for option in options], chat
 
     def text(self, ids: Sequence[int]) -> str:
@@ -360,8 +387,9 @@ def check(request: Request) -> None:
     if isinstance(request, Choose) and not request.options:
         msg = f"{request!r:.100} has no options to choose from"
         raise EngineError(msg)
-    if isinstance(request, Choose) and not all(option.strip() for option in request.options):
-        msg = f"an option is empty, which cannot be chosen: {list(request.options)} after {request.prompt.text[-60:]!r}"
+    said = request.options if isinstance(request, Choose) and not isinstance(request, Weigh) else ()
+    if not all(option.strip() for option in said):
+        msg = f"an option is empty, which cannot be chosen: {list(said)} after {request.prompt.text[-60:]!r}"
         raise EngineError(msg)
     if isinstance(request, Generate) and request.max_tokens < 1:
         msg = f"max_tokens should be at least 1; it is {request.max_tokens}"
@@ -379,7 +407,7 @@ def _split(request: Request, prompt: Ids, joint: Sequence[Ids], chat: bool) -> E
         option = request.options[continuations.index(())]
         msg = f"the option {option!r} has no tokens of its own after {request.prompt.text[-60:]!r}"
         raise EngineError(msg)
-    return Encoded(prompt[:boundary], continuations, chat, len(prompt) - boundary)
+    return Encoded(prompt[:boundary], continuations, chat, len(prompt) - boundary, weighed=isinstance(request, Weigh))
 
 
 def shared(one: Ids, other: Ids) -> int:

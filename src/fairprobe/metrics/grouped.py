@@ -40,7 +40,9 @@ class Grouped:
     @property
     def bounded(self) -> bool:
         """Whether every number lies in a finite range, so that a missing one can be imputed."""
-        return all(v.statistic is None and bool(np.isfinite([v.low, v.high]).all()) for v in self.values)
+        return all(
+            v.statistic is None and not v.divides and bool(np.isfinite([v.low, v.high]).all()) for v in self.values
+        )
 
     @property
     def noise_is_known(self) -> bool:
@@ -77,7 +79,8 @@ class Grouped:
         # what is subtracted lowers the value by being high
         against = imputed and ["low" if end == "high" else "high" for end in imputed]
         for number in range(1, len(self.values)):
-            total = statistics.subtract(total, self._part(number, against, fixed))
+            combined = statistics.divide if self.values[number].divides else statistics.subtract
+            total = combined(total, self._part(number, against, fixed))
         return total
 
     def _part(self, number: int, imputed: Sequence[str] | None, fixed: bool) -> Estimates:
@@ -93,7 +96,7 @@ class Grouped:
             msg = f"no sample of {labelled(self.labels[empty[0]])} in {values.task!r} was answered"
             raise NoEvidence(msg)
         if values.statistic is not None:
-            chosen = Selection(np.flatnonzero(used), numbers[used], at[used], names)
+            chosen = Selection(np.flatnonzero(used), numbers[used], at[used], names, values.low, values.high)
             return values.statistic(values.parts[0].outcomes, chosen)
         samples = values.parts[0].outcomes.samples
         # equal prompts are asked once: what varies by the draw is the prompt's answer, and each part's by itself

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import replace
 from typing import Literal
 
 from fairprobe.errors import BadExpectation
 from fairprobe.expressions import Expectation, Measure, Metric, Terms
 from fairprobe.relations import Relation
-from fairprobe.tasks import Task
+from fairprobe.tasks import Drift, Generation, Task
 
 KNOW_CHANCE = frozenset({"accuracy", "exact_match"})
 """Metrics that an answer which knows nothing has a value of."""
@@ -20,6 +20,8 @@ RATES: Mapping[str, tuple[str, ...]] = {
 READS: Mapping[str, str] = {
     **dict.fromkeys(("mean_rank", "win_rate", "spearman", "kendall", "share_below"), "rank"),
     "bits_per_byte": "loglikelihood",
+    "option_entropy": "entropy",
+    "persona_lift": "lift",
 }
 """The score that a metric reads, where it is not named like the metric."""
 ORDERED = frozenset({"spearman", "kendall"})
@@ -46,13 +48,15 @@ def exact_match(task: Task) -> Metric:
     return _targeted(_scored("exact_match", task))
 
 
-def mean(task: Task, column: str) -> Metric:
+def mean(task: Task, column: str, *, per: str | None = None) -> Metric:
     """The mean of a numeric column of the outcomes: a score by its name, or a column of the samples.
+
+    `per` another column it is the sum of the one over the sum of the other: nats per token, right answers per answer.
 
     >>> mean(answers, "similarity").gap("country") < 0.1
     mean(answers, 'similarity').gap('country') < 0.1
     """
-    measure = replace(_measure("mean", task), column=column)
+    measure = replace(_measure("mean", task), column=column, options=(("per", per),) if per is not None else ())
     return _targeted(measure) if column in task.score_names else measure
 
 
@@ -130,6 +134,91 @@ def share_below(task: Task, reference: str, *, of: str) -> Metric:
     share_below(asked, reference='Chile', of='country') < 0.9
     """
     return replace(_scored("share_below", task), options=(("reference", reference), ("of", of)))
+
+
+def preference_accuracy(task: Task) -> Metric:
+    """How often the answer that people chose is preferred to the one that they rejected; a tie counts a half.
+
+    >>> pairs = [{"asked": "Tea or coffee?", "chosen": "Tea.", "rejected": "Coffee.", "country": "IN"}]
+    >>> preference_accuracy(Preference(pairs, "{asked}", name="drinks"))
+    preference_accuracy(drinks)
+    """
+    return _scored("preference_accuracy", task)
+
+
+def preference_margin(task: Task) -> Metric:
+    """By how much the chosen answer is preferred: nats, or a reward model's own scale.
+
+    Its `change()` is the margin of the implicit reward of preference training, with a beta of 1 (Rafailov et al. 2023),
+    and `change().above(0)` the accuracy of that reward.
+    """
+    return _scored("preference_margin", task)
+
+
+def option_entropy(task: Task) -> Metric:
+    """How undecided a model is between the options of a question, in bits."""
+    return _scored("option_entropy", task)
+
+
+def expected_max(task: Task, score: str | None = None, *, k: int = 25) -> Metric:
+    """The largest score of k answers to a prompt, on average over all subsets of k of those that were drawn.
+
+    >>> said = Generation([{"begin": "She"}], "{begin}", scorer=len, samples=30, temperature=1.0, name="said")
+    >>> expected_max(said, k=25)
+    expected_max(said, 'len', k=25)
+    """
+    return _of_draws("expected_max", task, score, k, ())
+
+
+def exceed_rate(task: Task, score: str | None = None, *, above: float = 0.5, k: int = 1) -> Metric:
+    """How often an answer's score lies above a bound; with k, how often that of any of k answers to a prompt does."""
+    return _of_draws("exceed_rate", task, score, k, (("above", float(above)),))
+
+
+def kl_from_base(task: Drift, per: Literal["token", "byte"] = "token") -> Metric:
+    """How far what the model writes lies from its baseline: Kullback-Leibler divergence, nats a token or bits a byte.
+
+    A `token` takes two checkpoints of one tokenizer. Per `byte` languages compare, and of two tokenizers it is told on
+    whole texts: the log-ratio of their likelihoods.
+
+    >>> said = Generation([{"begin": "Once"}], "{begin}", temperature=1.0, name="said")
+    >>> kl_from_base(Drift(said), "byte")
+    kl_from_base(said_drift, 'byte')
+    """
+    if not isinstance(task, Drift) or per not in {"token", "byte"}:
+        msg = (
+            f"kl_from_base(Drift(task), 'token' or 'byte') takes what a task's answers are weighed by, not {task!r:.60}"
+        )
+        raise BadExpectation(msg)
+    return replace(_measure("kl_from_base", task), column=per)
+
+
+def distinct(task: Task, n: int = 2, *, across: bool = False) -> Metric:
+    """Distinct-n: the share of n-grams of tokens that are there for the first time, among the answers to a prompt.
+
+    `across` prompts it is told of the first answer to each, at as many prompts in each group. Say it of a model as a
+    ratio to its baseline, `.relative()`: languages and prompts differ by themselves.
+
+    >>> said = Generation([{"begin": "Once"}], "{begin}", samples=4, temperature=1.0, name="said")
+    >>> distinct(said).relative().by("language") > 0.8
+    distinct(said, n=2, across=False).relative().by('language') > 0.8
+    """
+    return _varied("distinct", task, across, (("n", n),))
+
+
+def ead(task: Task, n: int = 2, *, across: bool = False) -> Metric:
+    """Distinct n-grams over what as many drawn at random would give, so that length costs nothing; see `distinct`."""
+    return _varied("ead", task, across, (("n", n),))
+
+
+def vendi(task: Task, n: int = 2, *, across: bool = False) -> Metric:
+    """The Vendi score: how many answers that share no n-gram would be as varied; see `distinct`."""
+    return _varied("vendi", task, across, (("n", n),))
+
+
+def self_bleu(task: Task, *, across: bool = False) -> Metric:
+    """How far answers repeat each other, between 0 and 1: BLEU with the others as references; see `distinct`."""
+    return _varied("self_bleu", task, across, ())
 
 
 def bits_per_byte(task: Task) -> Metric:
@@ -211,6 +300,31 @@ def _measure(function: str, task: object) -> Measure:
         msg = f"{function}() takes a task, as in {function}(Generation('clues.jsonl', …)), not {task!r:.60}"
         raise BadExpectation(msg)
     return Measure(function, task)
+
+
+def _of_draws(
+    function: str, task: Task, score: str | None, k: int, options: tuple[tuple[str, Hashable], ...]
+) -> Measure:
+    drawn = task.samples if isinstance(task, Generation) else 0
+    if not 1 <= k <= drawn:
+        msg = f"{function}(k={k}) takes k answers to a prompt; {task!r} draws {drawn or 'none'}: Generation(samples=)"
+        raise BadExpectation(msg)
+    name = score or task.score_names[0]
+    if name not in task.score_names:
+        msg = f"{function}: {task!r} has no score {name!r}; it has {', '.join(task.score_names)}"
+        raise BadExpectation(msg)
+    return replace(_measure(function, task), column=name, options=(*options, ("k", k)))
+
+
+def _varied(function: str, task: Task, across: bool, options: tuple[tuple[str, Hashable], ...]) -> Measure:
+    measure = replace(_measure(function, task), options=(*options, ("across", across)))
+    if not isinstance(task, Generation) or (not across and task.samples < 2):
+        msg = (
+            f"{measure!r}: how varied answers are takes several to a prompt, Generation(samples=, temperature=), or "
+            "across=True for one to each"
+        )
+        raise BadExpectation(msg)
+    return measure
 
 
 def _scored(function: str, task: object) -> Measure:

@@ -12,11 +12,12 @@ import polars as pl
 
 from fairprobe import data
 from fairprobe.errors import BadData, BadExpectation, UnknownGroup
-from fairprobe.expressions import Change, Difference, Matched, Measure, Metric, Where
+from fairprobe.expressions import Above, Difference, Matched, Measure, Metric, Near, Relative, Versus, Where
 from fairprobe.metrics.named import OF_CANDIDATES, RATES, READS
+from fairprobe.metrics.texts import OF_DRAWS, VARIED, across, of_draws, of_each
 from fairprobe.standings import Statistic, below, correlation, per, wins
 from fairprobe.tasks import Dropped, Labelled, Outcomes, Recorded, Task
-from fairprobe.tasks.recorded import natural_range
+from fairprobe.tasks.scoring import natural_range
 
 Role = Literal["model", "baseline"]
 Look = Callable[[Task, Role], Outcomes]
@@ -49,7 +50,8 @@ class Values:
     """A number per sample of one task (NaN where none came), which samples are kept, and the numbers' range.
 
     `noise` is the variance of each number by the draw of its answers, NaN where answers are drawn once; `drawn` says
-    that there is such a draw, whether or not the answers to a sample agree. A metric that is no mean of the numbers
+    that there is such a draw, whether or not the answers to a sample agree. What `divides` is what the first is taken
+    relative to; other parts with a sign of -1 are subtracted. A metric that is no mean of the numbers
     has a `statistic`, whose range is then given. `left_out` are rows that could not be compared; `labelled` are
     answers that tell how often the numbers are wrong, since a judge gave them.
     """
@@ -62,6 +64,7 @@ class Values:
     high: float
     drawn: bool
     sign: Literal[1, -1] = 1
+    divides: bool = False
     statistic: Statistic | None = None
     left_out: tuple[LeftOut, ...] = ()
     labelled: Labelled | None = None
@@ -119,7 +122,9 @@ class Values:
         return means and self.task == other.task and np.array_equal(self.kept, other.kept)
 
 
-def measured(metric: Metric, look: Look, role: Role = "model", side: Role | None = None) -> list[Values]:
+def measured(  # noqa: PLR0911 - one for each kind of metric
+    metric: Metric, look: Look, role: Role = "model", side: Role | None = None
+) -> list[Values]:
     """A metric's numbers, one `Values` for each task that it reads; they add up with their signs.
 
     Of a change they are the difference, or what one `side` of it is.
@@ -127,15 +132,21 @@ def measured(metric: Metric, look: Look, role: Role = "model", side: Role | None
     match metric:
         case Measure():
             return [_values(metric, look(metric.task, role), role)]
+        case Near():
+            return measured(metric.metric, look, role, side)
+        case Above():
+            return _above(metric, measured(metric.metric, look, role, side), side)
         case Where():
             return [_where(values, metric.conditions) for values in measured(metric.metric, look, role, side)]
         case Matched():
             return [_matched(values, metric.column) for values in measured(metric.metric, look, role, side)]
-        case Change():
+        case Versus():
             after, before = (measured(metric.metric, look, role) for role in ("model", "baseline"))
             after, before = _joined(after, before)
             if side is not None:
                 return after if side == "model" else before
+            if isinstance(metric, Relative):
+                return _divided(metric, after, before)
             return _summed(after + [values.negated() for values in before])
         case Difference():
             right = measured(metric.right, look, role, side)
@@ -151,7 +162,7 @@ def conditions(metric: Metric) -> Iterator[tuple[Task, tuple[tuple[str, Hashable
             yield metric.task, ()
         case Where():
             yield from ((task, (*met, *metric.conditions)) for task, met in conditions(metric.metric))
-        case Matched() | Change():
+        case Matched() | Versus() | Above() | Near():
             yield from conditions(metric.metric)
         case Difference():
             yield from conditions(metric.left)
@@ -169,7 +180,7 @@ def _values(metric: Measure, outcomes: Outcomes, role: Role) -> Values:
     size, name = len(outcomes.samples), score_of(metric, outcomes)
     drawn = metric.task.drawn and (name in outcomes.scores or metric.function in RATES)
     noise = outcomes.noise.get(name, np.full(size, np.nan if drawn else 0.0))
-    statistic, ends = _statistic(metric)
+    statistic, ends = _statistic(metric, outcomes)
     low, high = ends or (low, high)
     left_out = tuple(LeftOut(role, dropped) for dropped in outcomes.samples.dropped)
     kept = np.ones(size, dtype=bool)
@@ -210,26 +221,57 @@ def score_of(metric: Measure, outcomes: Outcomes) -> str:
     return metric.column or (first if metric.function == "accuracy" else name)
 
 
-def _statistic(metric: Measure) -> tuple[Statistic | None, tuple[float, float] | None]:
+def _statistic(  # noqa: PLR0911 - one for each kind of metric
+    metric: Measure, outcomes: Outcomes
+) -> tuple[Statistic | None, tuple[float, float] | None]:
     """How a metric that is no mean is estimated, and the range of what it gives."""
     match metric.function:
+        case "mean" if metric.options:
+            return _per(metric, outcomes)
         case "spearman":
             return correlation(metric.option("of"), metric.option("order"), "spearman"), (-1.0, 1.0)
         case "kendall":
             return correlation(metric.option("of"), metric.option("order"), "kendall"), (-1.0, 1.0)
         case "share_below":
             return below(metric.option("of"), metric.option("reference")), (0.0, 1.0)
+        case "kl_from_base":
+            return per(outcomes.scores[f"{metric.column}s"]), (0.0 if metric.column == "token" else -np.inf, np.inf)
+        case function if function in VARIED:
+            return across(metric) if metric.option("across") else None, VARIED[function]
         case "bits_per_byte":
-            return per("bytes"), (0.0, np.inf)
+            return per(outcomes.scores["bytes"]), (0.0, np.inf)
     return None, None
 
 
-def numbers(metric: Measure, outcomes: Outcomes) -> tuple[np.ndarray, tuple[float, float]]:
+def _per(metric: Measure, outcomes: Outcomes) -> tuple[Statistic, tuple[float, float]]:
+    """The sum of a column over that of another."""
+    (above, (low, high)), (below, (least, _)) = (
+        _column(metric, outcomes, name) for name in (score_of(metric, outcomes), metric.option("per"))
+    )
+    if least < 0:
+        msg = f"{metric!r}: {metric.option('per')!r} holds numbers below 0, and nothing is counted per so many"
+        raise BadData(msg)
+    held = ~np.isnan(above) & ~np.isnan(below)
+    # where each counts once or not at all, the ratio is a mean of some of the numbers
+    counts = bool(np.isin(below[held], (0, 1)).all())
+    return per(below), (low, high) if counts else (0.0 if low >= 0 else -np.inf, np.inf)
+
+
+def numbers(  # noqa: PLR0911 - one for each kind of metric
+    metric: Measure, outcomes: Outcomes
+) -> tuple[np.ndarray, tuple[float, float]]:
     """A measure's numbers and their range."""
     if metric.function in RATES:
         counted = np.isin(outcomes.status, RATES[metric.function]).astype(float)
         return np.where(outcomes.answered, counted, np.nan), (0.0, 1.0)
     name = score_of(metric, outcomes)
+    if metric.function in VARIED:
+        return of_each(metric, outcomes), VARIED[metric.function]
+    if metric.function in OF_DRAWS:
+        ends = (0.0, 1.0) if metric.function == "exceed_rate" else outcomes.range_of(name)
+        return of_draws(metric, outcomes, name), ends
+    if metric.function == "kl_from_base":
+        return _divergence(metric, outcomes)
     if metric.function == "tokens_per_sample":
         unknown = np.full(len(outcomes.samples), np.nan)
         return outcomes.tokens.get(name, unknown), (0.0, np.inf)
@@ -237,6 +279,27 @@ def numbers(metric: Measure, outcomes: Outcomes) -> tuple[np.ndarray, tuple[floa
         return wins(outcomes, metric.option("of"), metric.option("against"), name, metric.option("tie")), (0.0, 1.0)
     if metric.function == "bits_per_byte":
         return -outcomes.scores[name] / np.log(2), (0.0, np.inf)
+    value, ends = _column(metric, outcomes, name)
+    if not metric.options or metric.function != "mean":
+        return value, ends
+    return np.where(np.isnan(_column(metric, outcomes, metric.option("per"))[0]), np.nan, value), ends
+
+
+def _divergence(metric: Measure, outcomes: Outcomes) -> tuple[np.ndarray, tuple[float, float]]:
+    """Nats by token or bits by byte; raises where tokens are none that can be compared."""
+    name = "nats" if metric.column == "token" else "bits"
+    value = outcomes.scores[name]
+    if name == "nats" and np.isnan(value).all() and not np.isnan(outcomes.scores["bits"]).all():
+        msg = (
+            f"{metric!r}: model and baseline make other tokens of the same text, so no divergence is told by token; "
+            f"write kl_from_base({metric.task.name}, 'byte')"
+        )
+        raise BadData(msg)
+    return value, outcomes.range_of(name)
+
+
+def _column(metric: Measure, outcomes: Outcomes, name: str) -> tuple[np.ndarray, tuple[float, float]]:
+    """A score, or a numeric column of the samples, and its range."""
     if name in outcomes.scores:
         return outcomes.scores[name], outcomes.range_of(name)
     column = data.column(outcomes.samples.frame, name, f"{metric!r}: {metric.task!r} has no score {name!r} and")
@@ -290,6 +353,27 @@ def _matched(values: Values, column: str) -> Values:
         raise BadData(msg)
     grouped = np.array([group is not None for group in groups])
     return values.without(~mask & grouped, f"their pair is not in every group of {column}").only(mask)
+
+
+def _divided(metric: Relative, after: Sequence[Values], before: Sequence[Values]) -> list[Values]:
+    """The model's numbers, and those that they are taken relative to."""
+    if len(after) > 1:
+        msg = f"{metric!r} takes a ratio of one task's metric; it reads {len(after)} tasks"
+        raise BadExpectation(msg)
+    return [*after, *(replace(values, sign=-1, divides=True) for values in before)]
+
+
+def _above(metric: Above, parts: Sequence[Values], side: Role | None) -> list[Values]:
+    """Whether each sample's number lies above the bound."""
+    if len(parts) > 1 or parts[0].statistic is not None or parts[0].labelled is not None:
+        msg = f"{metric!r}: {metric.metric!r} has no number of its own for each sample"
+        raise BadExpectation(msg)
+    [held] = parts
+    # one side of a change has no number that the bound is about
+    value = held.value if side is None or not metric.reads_baseline else np.full(len(held.value), np.nan)
+    over = np.where(np.isnan(value), np.nan, (value > metric.bound) + 0.5 * (value == metric.bound))
+    noise = np.where(held.drawn, np.nan, np.zeros(len(over)))
+    return [replace(held, value=over, noise=noise, low=0.0, high=1.0)]
 
 
 def _summed(parts: Sequence[Values]) -> list[Values]:

@@ -129,7 +129,7 @@ def _rounds(run: Run) -> Iterator[dict[str, Any]]:
     session = run.session
     others = {
         "tests that ask for themselves": session.by_tests, "noise": session.by_noise, "judges": session.by_judges,
-        "counterexamples": session.by_shrinking,
+        "counterexamples": session.by_shrinking, "second rounds": session.by_following,
     }  # fmt: skip
     yield from ({"reason": reason, **asdict(counts)} for reason, counts in others.items() if counts.distinct)
 

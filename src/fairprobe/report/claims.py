@@ -15,12 +15,15 @@ from fairprobe.tasks import Task
 METRICS: Mapping[str, Callable[..., Metric]] = {
     made.__name__: made
     for made in (
-        metrics.accuracy, metrics.bits_per_byte, metrics.exact_match, metrics.f1, metrics.flip_rate, metrics.kendall,
+        metrics.accuracy,
+        metrics.option_entropy, metrics.preference_accuracy, metrics.preference_margin,
+        metrics.bits_per_byte, metrics.exact_match, metrics.f1, metrics.flip_rate,
+        metrics.kendall,
         metrics.mean, metrics.mean_rank, metrics.refusal_rate, metrics.reward, metrics.share_below, metrics.similarity,
         metrics.spearman, metrics.tokens_per_sample, metrics.truncation_rate, metrics.valid_rate, metrics.win_rate,
     )
 }  # fmt: skip
-QUESTIONS = frozenset({"where", "matched", "change", "gap", "by", "ratio"})
+QUESTIONS = frozenset({"where", "matched", "change", "relative", "above", "near", "gap", "by", "ratio"})
 COMPARISONS: Mapping[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge,
 }  # fmt: skip

@@ -8,7 +8,7 @@ from fairprobe.statistics.decision import (
     decide,
     enough_clusters,
 )
-from fairprobe.statistics.estimates import Estimates, combine, estimate, indexed, subtract
+from fairprobe.statistics.estimates import Estimates, combine, divide, estimate, indexed, shifted, subtract
 from fairprobe.statistics.influence import bonett_wright, jackknife, rank_correlation, ratio_of_sums, u_statistic
 from fairprobe.statistics.misclassification import Told, corrected
 from fairprobe.statistics.multiplicity import benjamini_hochberg, holm
@@ -32,6 +32,7 @@ __all__ = [
     "combine",
     "corrected",
     "decide",
+    "divide",
     "enough_clusters",
     "estimate",
     "holm",
@@ -44,6 +45,7 @@ __all__ = [
     "power",
     "rank_correlation",
     "ratio_of_sums",
+    "shifted",
     "subtract",
     "tango",
     "u_statistic",

@@ -58,7 +58,7 @@ class Asked(NamedTuple):
     reference: int | None = None
     """The group that others are compared with, of a gap."""
     two_sided: bool = False
-    """Whether it counts if a group lies above the reference."""
+    """Whether it counts if a group lies above the reference; where there is none, on which side of 0 a value lies."""
 
     @property
     def less(self) -> bool:
@@ -76,7 +76,7 @@ class Asked(NamedTuple):
         if self.question == "gap":
             signed = self.reference is not None and not self.two_sided
             return (low - high if signed else 0.0), high - low
-        return low, high
+        return (0.0, max(abs(low), abs(high))) if self.two_sided else (low, high)
 
 
 class Tested(NamedTuple):
@@ -102,6 +102,8 @@ def as_contrasts(estimates: Estimates, asked: Asked) -> Tested:
         return _gap(theta, asked)
     if asked.question == "ratio":
         return Tested(ratios(len(theta), asked.bound), 0.0, False, _apart(theta))
+    if asked.two_sided:
+        return Tested(alone(len(theta)), asked.bound, True, (int(np.abs(theta).argmax()),))
     sign = 1.0 if asked.less else -1.0
     worst = (int((sign * theta).argmax()),) if asked.question == "by" else None
     return Tested(alone(len(theta), sign), sign * asked.bound, False, worst)
@@ -119,12 +121,13 @@ def ratios(size: int, ratio: float) -> Contrasts:
     return Contrasts(j, i, np.full(len(i), ratio), np.ones(len(i)))
 
 
-def value_of(theta: FloatArray, question: Question, between: tuple[int, ...] | None) -> float:
+def value_of(theta: FloatArray, asked: Asked, between: tuple[int, ...] | None) -> float:
     """The question's value, of the groups that make it."""
-    if between is None:
-        return float(theta[0])
-    if question == "by":
-        return float(theta[between[0]])
+    question = asked.question
+    if question in {"by", "overall"}:
+        value = float(theta[between[0] if between else 0])
+        return abs(value) if asked.two_sided else value
+    assert between is not None
     higher, lower = theta[between[0]], theta[between[1]]
     return float(lower / higher if question == "ratio" else higher - lower)
 

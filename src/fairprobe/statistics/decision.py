@@ -73,7 +73,7 @@ def decide(
 
     `gap` is the largest difference between any two groups; with `reference` (an index) it is signed, how far any
     group lies below the reference, or either way if `two_sided`. `by` must hold for every group, `overall` for
-    the only one, `ratio` is the smallest value over the largest.
+    the only one, on either side of 0 if `two_sided`; `ratio` is the smallest value over the largest.
 
     With fewer than `least_clusters` in a group (10, or 30 for values without ends) nothing passes or stays open:
     it is `invalid`. A fail that is shown stays one. Raises ValueError for a question that has no answer.
@@ -104,10 +104,10 @@ def decide(
     all_pairs = question == "gap" and reference is None
     return Decision(
         outcome="fail" if failed else "invalid" if not enough else "pass" if passed else "inconclusive",
-        value=value_of(estimates.theta, question, tested.between),
+        value=value_of(estimates.theta, asked, tested.between),
         low=low,
         high=high,
-        between=tested.between,
+        between=None if question == "overall" else tested.between,
         p_value_pass=p_values[0],
         p_value_fail=p_values[1],
         clusters=int(estimates.counts.min()),

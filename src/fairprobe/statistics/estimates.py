@@ -232,6 +232,43 @@ def subtract(a: Estimates, b: Estimates) -> Estimates:
     )
 
 
+def divide(a: Estimates, b: Estimates) -> Estimates:
+    """The first metric over the second, group by group, by the delta method; clusters are matched by their keys.
+
+    Raises ValueError where the second is not above 0.
+
+    >>> now = estimate([1, 1, 0, 1], [0] * 4, range(4), ["en_us"])
+    >>> before = estimate([1, 1, 0, 0], [0] * 4, range(4), ["en_us"])
+    >>> ratio = divide(now, before)
+    >>> ratio.theta.tolist(), ratio.psi.round(3).ravel().tolist()
+    ([1.5], [-0.25, -0.25, 0.0, 0.5])
+    """
+    if (b.theta <= 0).any():
+        which = ", ".join(str(group) for group, value in zip(b.groups, b.theta, strict=True) if value <= 0)
+        msg = f"the value that another is taken relative to is not above 0 in {which}"
+        raise ValueError(msg)
+    ratio: FloatArray = a.theta / b.theta
+    apart = subtract(_times_each(a, 1 / b.theta), _times_each(b, ratio / b.theta))
+    return replace(apart, theta=ratio, low=0.0 if a.low >= 0 else -np.inf, high=np.inf)
+
+
+def shifted(estimates: Estimates, by: float) -> Estimates:
+    """The same values, each so much higher."""
+    return replace(estimates, theta=estimates.theta + by, low=estimates.low + by, high=estimates.high + by, whole=False)
+
+
+def _times_each(estimates: Estimates, factors: FloatArray) -> Estimates:
+    """Each group's value times a factor of its own."""
+    return replace(
+        estimates,
+        theta=estimates.theta * factors,
+        psi=estimates.psi * factors,
+        covariance=estimates.covariance * np.outer(factors, factors),
+        independent=estimates.independent * factors**2,
+        whole=False,
+    )
+
+
 def combine(estimates: Estimates, weights: ArrayLike, groups: Sequence[Hashable]) -> Estimates:
     """Weighted sums of groups as groups of their own: `weights` (H, G) has a row for each of the H new `groups`.
 

@@ -115,6 +115,8 @@ class Generation(Asking, Scoring):
             prompts=[prompt.text for prompt in self.prompts(samples)],
             targets=[shown_target(self._target(row)) for row in samples.rows],
             noise={} if noise is None else {name: noise[:, index] for index, name in enumerate(self.score_names)},
+            texts=[tuple(each.text for each in answers if isinstance(each, Generated)) for answers in responses],
+            draws={name: scored[:, :, index] for index, name in enumerate(self.score_names)},
         )
 
     def chance(self, samples: Samples) -> float | None:  # noqa: ARG002 - tasks differ

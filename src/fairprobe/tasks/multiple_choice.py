@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,9 +13,11 @@ from fairprobe import data
 from fairprobe.errors import BadData
 from fairprobe.requests import Chosen, Generate, Generated, Prompt, Request, Response
 from fairprobe.scorers import Status, stands_in
-from fairprobe.tasks.options import LETTERS, OPTION_MASS, Choosing, masses
+from fairprobe.tasks.options import ENTROPY, LETTERS, OPTION_MASS, Choosing, entropies, masses
+from fairprobe.tasks.scoring import natural_range
 from fairprobe.tasks.task import Choices, Outcomes, Samples, unanswered
 
+EXPECTED = "expected_"
 Scoring = Literal["letter", "letter_mean", "text", "text_mean", "text_bytes", "generate"]
 
 
@@ -29,6 +31,10 @@ class MultipleChoice(Choosing):
     with `"letter_mean"`; with `"text"`, `"text_mean"` and `"text_bytes"` those of the options themselves (summed, per
     token, per byte); with `"generate"` the model writes its choice. `letters="({})"` writes them "(A)".
 
+    `values` names scores of one's own, each with a list column that holds a number for every option: the score is the
+    chosen option's, 0 where none was chosen. Its name with `expected_` before it is the mean of the numbers by the
+    options' probabilities, which varies less.
+
     >>> rows = [{"question": "Which swims?", "options": ["otter", "owl"], "right": "otter"}]
     >>> MultipleChoice(rows, "{question}", options="options", answer="right", name="animals")
     MultipleChoice('animals', 1 samples)
@@ -37,9 +43,11 @@ class MultipleChoice(Choosing):
     answer: str = "answer"
     scoring: Scoring = "letter"
     max_tokens: int = 8
+    values: Mapping[str, str] | tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        object.__setattr__(self, "values", tuple(dict(self.values).items()))
         if self.scoring not in {"letter", "letter_mean", "text", "text_mean", "text_bytes", "generate"}:
             msg = (
                 f"{self!r}: scoring is 'letter', 'letter_mean', 'text', 'text_mean', 'text_bytes' or 'generate', "
@@ -49,13 +57,21 @@ class MultipleChoice(Choosing):
 
     @property
     def scored_columns(self) -> tuple[str, ...]:
-        """The answer and the options."""
-        return (self.answer, *super().scored_columns)
+        """The answer, the options, and what they are worth."""
+        return (self.answer, *super().scored_columns, *(column for _, column in self._worth))
 
     @property
     def score_names(self) -> tuple[str, ...]:
-        """Whether the right option was chosen; with letters also how much probability these have together."""
-        return ("accuracy", OPTION_MASS) if self._scores_letters else ("accuracy",)
+        """Whether the right option was chosen; entropy, and with letters how probable these are; one's own values."""
+        own = [name for name, _ in self._worth]
+        if self.scoring == "generate":
+            return ("accuracy", *own)
+        expected = [f"{EXPECTED}{name}" for name in own]
+        return ("accuracy", *own, *expected, ENTROPY, *([OPTION_MASS] if self._scores_letters else []))
+
+    @property
+    def _worth(self) -> tuple[tuple[str, str], ...]:
+        return self.values  # type: ignore[return-value]  # made a tuple when the task was
 
     def check(self, samples: Samples) -> None:
         """Raise where options or answers do not fit each other."""
@@ -64,6 +80,11 @@ class MultipleChoice(Choosing):
         options, answers = self._options(samples), data.column(samples.frame, self.answer, me).to_list()
         for number, (texts, answer) in enumerate(zip(options, answers, strict=True), start=1):
             _index(answer, texts, f"{me}: row {number}")
+        for name, column in self._worth:
+            for number, (texts, held) in enumerate(zip(options, self._numbers(samples, column), strict=True), start=1):
+                if len(held) != len(texts):
+                    msg = f"{me}: row {number} has {len(held)} numbers in {column!r} ({name}) and {len(texts)} options"
+                    raise BadData(msg)
         self._check_pairs(samples, options)
 
     def outcomes(self, samples: Samples, responses: Sequence[Sequence[Response | None]]) -> Outcomes:
@@ -72,13 +93,16 @@ class MultipleChoice(Choosing):
         answers = [self._together(each) for each in responses]
         chosen = [self._choice(answer, texts) for answer, texts in zip(answers, options, strict=True)]
         right = self._right(samples)
-        scores = [
-            np.nan if status in {"error", "missing"} else float(choice == answer)
-            for (choice, status), answer in zip(chosen, right, strict=True)
-        ]
+        shares = [self._shares(answer, texts) for answer, texts in zip(answers, options, strict=True)]
+        found = {"accuracy": _taken(chosen, np.eye(max(map(len, options)))[right])}
+        for name, column in self._worth:
+            numbers = self._numbers(samples, column)
+            found[name] = _taken(chosen, numbers)
+            found[f"{EXPECTED}{name}"] = np.array([each @ held for each, held in zip(shares, numbers, strict=True)])
+        found |= {ENTROPY: entropies(shares), OPTION_MASS: masses(answers)}
         return Outcomes(
             samples,
-            dict(zip(self.score_names, (np.array(scores, dtype=float), masses(answers)), strict=False)),
+            {name: found[name] for name in self.score_names},
             np.array([status for _, status in chosen], dtype=object),
             responses=[
                 texts[choice] if choice is not None else _written(answer)
@@ -90,7 +114,18 @@ class MultipleChoice(Choosing):
                 np.array([-1 if choice is None else choice for choice, _ in chosen]),
                 np.eye(max(map(len, options)))[right],
             ),
+            ranges=self.ranges(samples),
         )
+
+    def ranges(self, samples: Samples) -> Mapping[str, tuple[float, float]]:
+        """What options are worth reaches from the least of their numbers to the greatest, and 0 is among them."""
+        found = dict(super().ranges(samples))
+        for name, column in self._worth:
+            held = np.concatenate([*map(np.asarray, self._numbers(samples, column)), [0.0]])
+            ends = natural_range(held)
+            ends = ends if np.isfinite(ends).all() else (float(held.min()), float(held.max()))
+            found |= dict.fromkeys((name, f"{EXPECTED}{name}"), ends)
+        return {name: self._entropies(samples) if name == ENTROPY else found[name] for name in self.score_names}
 
     def chance(self, samples: Samples) -> float | None:
         """One over the number of options, averaged over the samples."""
@@ -105,6 +140,22 @@ class MultipleChoice(Choosing):
         """The place of every sample's answer among its options."""
         answers, me = samples.frame[self.answer].to_list(), repr(self)
         return [_index(answer, texts, me) for answer, texts in zip(answers, self._options(samples), strict=True)]
+
+    def _numbers(self, samples: Samples, column: str) -> list[np.ndarray]:
+        """What each sample's options are worth. Raises `BadData` for what is no list of numbers."""
+        return samples.once((self, "numbers", column), lambda: self._read_numbers(samples, column))
+
+    def _read_numbers(self, samples: Samples, column: str) -> list[np.ndarray]:
+        held = data.column(samples.frame, column, f"{self!r} has what its options are worth in {column!r}, but it")
+        read = []
+        for number, value in enumerate(held.to_list(), start=1):
+            where = f"{self!r}: row {number}, column {column!r}"
+            given = data.literal(value, where) if isinstance(value, str) else value
+            if not isinstance(given, (list, tuple)) or not all(isinstance(each, (int, float)) for each in given):
+                msg = f"{where} should hold a number for each option; it holds {value!r:.60}"
+                raise BadData(msg)
+            read.append(np.array(given, dtype=float))
+        return read
 
     def _check_pairs(self, samples: Samples, options: Sequence[Sequence[str]]) -> None:
         counts: dict[Any, int] = {}
@@ -134,6 +185,15 @@ class MultipleChoice(Choosing):
             return None, "empty"
         named = _named(response.text, texts)
         return named, "unparsable" if named is None else "ok"
+
+
+def _taken(chosen: Sequence[tuple[int | None, Status]], numbers: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
+    """The number of the option that each sample fell on; 0 where it fell on none, NaN where nothing came."""
+    taken = (
+        np.nan if status in {"error", "missing"} else 0.0 if choice is None else float(held[choice])
+        for (choice, status), held in zip(chosen, numbers, strict=True)
+    )
+    return np.fromiter(taken, dtype=float, count=len(chosen))
 
 
 def _index(answer: Any, texts: Sequence[str], where: str) -> int:

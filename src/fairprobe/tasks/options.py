@@ -20,6 +20,8 @@ from fairprobe.tasks.task import Asking, Row, Samples
 LETTERS = string.ascii_uppercase
 OPTION_MASS = "option_mass"
 """The score that holds the probability of any of the letters being what the model says next."""
+ENTROPY = "entropy"
+"""The score that says how undecided a model is between the options, in bits."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -127,6 +129,16 @@ class Choosing(Asking):
     def _labels(self, texts: Sequence[str]) -> list[str]:
         return [self.letters.replace("{}", letter) for letter in LETTERS[: len(texts)]]
 
+    def _entropies(self, samples: Samples) -> tuple[float, float]:
+        """From one option to all alike."""
+        return (0.0, float(np.log2(max(map(len, self._options(samples))))))
+
+    def _shares(self, response: Response | None, texts: Sequence[str]) -> np.ndarray:
+        """How probable each option is, among the options; NaN where nothing is known of it."""
+        if not isinstance(response, Chosen):
+            return np.full(len(texts), np.nan)
+        return np.asarray(special.softmax(self._weighed(response, texts)))
+
     def _weighed(self, response: Chosen, texts: Sequence[str]) -> Sequence[float]:
         if self.scoring in {"letter", "text"}:
             return response.loglikelihoods
@@ -188,6 +200,11 @@ def _turned(texts: Sequence[str], turn: int) -> list[str]:
     """The options from another one on."""
     start = turn % len(texts)
     return [*texts[start:], *texts[:start]]
+
+
+def entropies(shares: Sequence[np.ndarray]) -> np.ndarray:
+    """The entropy of each distribution over options, in bits."""
+    return np.array([float(special.entr(each).sum()) / np.log(2) for each in shares])
 
 
 def masses(answers: Sequence[Response | None]) -> np.ndarray:

@@ -14,7 +14,7 @@ from fairprobe.errors import BadData
 from fairprobe.requests import Request, Response
 from fairprobe.scorers import Scorer
 from fairprobe.tasks import lm_eval
-from fairprobe.tasks.scoring import NOBODY, Said, Scoring
+from fairprobe.tasks.scoring import NOBODY, Said, Scoring, natural_range
 from fairprobe.tasks.task import (
     Choices,
     Dropped,
@@ -195,6 +195,7 @@ class Recorded(Scoring):
             prompts=[None] * len(samples),
             targets=[*map(shown_target, targets)],
             ranges=self.ranges(samples),
+            texts=[(text,) for text in texts if text is not None],
             choices=samples.once((self, "choices"), lambda: self._choices(samples.frame)),
         )
 
@@ -345,9 +346,3 @@ class Recorded(Scoring):
         values = np.array([[score.value for score in scores] for scores in scored], dtype=float)
         status = [next((score.status for score in scores if score.status != "ok"), "ok") for scores in scored]
         return {name: values[:, at] for at, (name, _) in enumerate(self.own_scorers)}, np.array(status, dtype=object)
-
-
-def natural_range(values: np.ndarray) -> tuple[float, float]:
-    """[0, 1] where all values lie in it, else unbounded."""
-    inside = bool(np.all((values >= 0) & (values <= 1)))
-    return (0.0, 1.0) if inside else (-np.inf, np.inf)

@@ -137,3 +137,9 @@ def settled(given: Score | Judging, said: Said) -> Score:
         return Score(given.score(answer))
     status: Status = "missing" if answer is None else "error"
     return Score(float("nan"), status)
+
+
+def natural_range(values: np.ndarray) -> tuple[float, float]:
+    """[0, 1] where all values lie in it, else unbounded."""
+    inside = bool(np.all((values >= 0) & (values <= 1)))
+    return (0.0, 1.0) if inside else (-np.inf, np.inf)

@@ -9,13 +9,12 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import polars as pl
-from scipy import special
 
 from fairprobe import data
 from fairprobe.errors import BadData
-from fairprobe.requests import Chosen, Response
+from fairprobe.requests import Response
 from fairprobe.statistics.divergence import Divergence, jensen_shannon
-from fairprobe.tasks.options import OPTION_MASS, Choosing, masses
+from fairprobe.tasks.options import ENTROPY, OPTION_MASS, Choosing, entropies, masses
 from fairprobe.tasks.task import Choices, Dropped, Outcomes, Samples, unanswered
 
 Scoring = Literal["letter", "letter_mean", "text", "text_mean", "text_bytes"]
@@ -75,21 +74,24 @@ class Survey(Choosing):
 
     @property
     def score_names(self) -> tuple[str, ...]:
-        """Similarity, whether the first option is the likeliest, and with letters how much probability these have."""
-        return ("similarity", "first", OPTION_MASS) if self._scores_letters else ("similarity", "first")
+        """Similarity, whether the first option is the likeliest, entropy, and with letters how probable these are."""
+        return ("similarity", "first", ENTROPY, *([OPTION_MASS] if self._scores_letters else []))
 
     def outcomes(self, samples: Samples, responses: Sequence[Sequence[Response | None]]) -> Outcomes:
         """How near the model's distribution is to each group's; what did not fit the context is as far as can be."""
         options, human = self._options(samples), samples.frame[self.human].to_list()
         answers = [self._together(each) for each in responses]
-        model = [self._distribution(answer, texts) for answer, texts in zip(answers, options, strict=True)]
+        model = [self._shares(answer, texts) for answer, texts in zip(answers, options, strict=True)]
         status = np.array([unanswered(answer) or "ok" for answer in answers], dtype=object)
         likely, ranges = _table(model), self.ranges(samples)
         found = {
             "similarity": 1 - jensen_shannon(likely, _table(human), kind=self.kind, base=self.base),
+            ENTROPY: entropies(model),
             "first": np.where(status == "ok", likely.argmax(axis=1) == 0, np.nan),
         }
-        scores = {name: np.where(status == "truncated", ranges[name][0], score) for name, score in found.items()}
+        # where a question did not fit, nothing is known of how undecided a model is
+        floors = {name: np.nan if name == ENTROPY else ranges[name][0] for name in found}
+        scores = {name: np.where(status == "truncated", floors[name], score) for name, score in found.items()}
         return Outcomes(
             samples,
             scores | ({OPTION_MASS: masses(answers)} if self._scores_letters else {}),
@@ -107,12 +109,7 @@ class Survey(Choosing):
     def ranges(self, samples: Samples) -> Mapping[str, tuple[float, float]]:
         """Similarity goes down to that of two distributions that share no option, which depends on kind and base."""
         furthest = float(jensen_shannon([1, 0], [0, 1], kind=self.kind, base=self.base))
-        return {**super().ranges(samples), "similarity": (1 - furthest, 1.0)}
-
-    def _distribution(self, response: Response | None, texts: Sequence[str]) -> np.ndarray:
-        if not isinstance(response, Chosen):
-            return np.full(len(texts), np.nan)
-        return np.asarray(special.softmax(self._weighed(response, texts)))
+        return {**super().ranges(samples), "similarity": (1 - furthest, 1.0), ENTROPY: self._entropies(samples)}
 
     def _keyed(self, rows: data.Rows) -> Samples:
         """A sample for each row, or for each group that a row's question was put to."""

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cached_property
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 import polars as pl
@@ -23,6 +23,8 @@ Row = Mapping[str, Any]
 Made = TypeVar("Made")
 TELLING = 20
 """Letters from which on a text is one sample's own."""
+Followers = Mapping[str, Sequence[Sequence[Response | None]]]
+"""By checkpoint, what was answered in the second round to each sample's requests, in their order."""
 Prompter = str | Callable[[Row], str | Sequence[Mapping[str, str] | Message]]
 
 
@@ -102,6 +104,17 @@ class Choices:
         return Choices(self.chosen[index], self.expected[index])
 
 
+class Encoding(Protocol):
+    """How a checkpoint reads texts."""
+
+    @property
+    def size(self) -> int:
+        """How many tokens its vocabulary has."""
+
+    def ids(self, texts: Sequence[str]) -> list[tuple[int, ...]]:
+        """The ids of the tokens of each text, with nothing put around it."""
+
+
 @dataclass(frozen=True, eq=False)
 class Labelled:
     """Answers that people labelled: which are right, what a scorer says of each (NaN: nothing), and their columns."""
@@ -117,9 +130,11 @@ class Outcomes:
 
     `ranges` holds the lowest and highest value that each score can have, infinite where it is unbounded; `noise` the
     variance of each score that is an average of several drawn answers; `tokens` how many the prompt and the answer are.
-    `labelled` holds labelled answers by the score whose errors they tell. `choices` says what was chosen where options
-    were; `template` which chat template the checkpoint has; `unsettled` what share of choices fell on another option
-    when they were asked again; `beside` are the outcomes of the same samples as they were before something was changed.
+    `texts` holds every answer to a sample by itself and `draws` the scores of each, by name an array (n, answers);
+    `encode` is how the checkpoint reads texts. `labelled` holds labelled answers by the score whose errors they tell.
+    `choices` says what was chosen where options were; `template` which chat template the checkpoint has; `unsettled`
+    what share of choices fell on another option when they were asked again; `beside` are the outcomes of the same
+    samples as they were before something was changed.
     """
 
     samples: Samples
@@ -132,6 +147,9 @@ class Outcomes:
     noise: Mapping[str, np.ndarray] = field(default_factory=dict)
     tokens: Mapping[str, np.ndarray] = field(default_factory=dict)
     choices: Choices | None = None
+    texts: Sequence[tuple[str, ...]] = ()
+    draws: Mapping[str, np.ndarray] = field(default_factory=dict)
+    encode: Encoding | None = None
     labelled: Mapping[str, Labelled] = field(default_factory=dict)
     template: str | None = None
     unsettled: float | None = None
@@ -157,6 +175,8 @@ class Outcomes:
             tokens={name: values[index] for name, values in self.tokens.items()},
             responses=[self.responses[place] for place in index] if self.responses else (),
             prompts=[self.prompts[place] for place in index] if self.prompts else (),
+            texts=[self.texts[place] for place in index] if self.texts else (),
+            draws={name: values[index] for name, values in self.draws.items()},
             targets=[self.targets[place] for place in index] if self.targets else (),
             choices=None if self.choices is None else self.choices.take(index),
             beside=None if self.beside is None else self.beside.take(index),
@@ -447,6 +467,21 @@ class Asking(Task):
         except Exception as error:
             msg = f"{self!r}: the prompt of row {number} raised {error!r}; it gives a text or chat messages"
             raise BadData(msg) from error
+
+
+class Followed(Task):
+    """A task of two rounds: what it asks in the second depends on what was answered in the first."""
+
+    asked_by: ClassVar[tuple[str, ...]] = ()
+    """The checkpoints that are asked in the second round."""
+
+    def follow(self, samples: Samples, responses: Sequence[Sequence[Response | None]]) -> list[tuple[Request, ...]]:
+        """What is asked about each sample, once these are the responses to its first requests."""
+        raise NotImplementedError
+
+    def followed(self, samples: Samples, responses: Sequence[Sequence[Response | None]], second: Followers) -> Outcomes:
+        """What came of each sample, given what each checkpoint answered in the second round."""
+        raise NotImplementedError
 
 
 def spent(responses: Sequence[Sequence[Response | None]]) -> Mapping[str, np.ndarray]:

@@ -106,7 +106,7 @@ class OpenAIEngine:
     def refuses(self, kind: type[Request]) -> str | None:
         """Why this server cannot answer requests of a kind, with the next step; None where it can."""
         url = self.checkpoint.url
-        if kind is Choose and self.tokens is None:
+        if issubclass(kind, Choose) and self.tokens is None:
             return (
                 f'{url} gives no log-likelihoods of options: let the model write its choice, scoring="generate"; or, '
                 "where the server is a vLLM, name the folder of its checkpoint: tokenizer=PATH (an engine argument)"

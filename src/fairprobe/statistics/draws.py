@@ -1,0 +1,49 @@
+"""What several answers to one prompt say of k of them: unbiased, over every subset of k (Chen et al. 2021)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import special
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from fairprobe.statistics.estimates import FloatArray
+
+
+def expected_max(values: ArrayLike, k: int) -> FloatArray:
+    """(n,): the largest of k of each row's values (n, answers), on average over all subsets of k.
+
+    Cutting the answers into blocks of k uses each once and varies more; it is not done.
+
+    >>> expected_max([[0.0, 0.5, 1.0]], 2).round(4).tolist()
+    [0.8333]
+    """
+    held = np.sort(np.asarray(values, dtype=np.float64), axis=1)
+    size = _enough(held, k)
+    # the i-th smallest is the largest of as many subsets as there are of k - 1 below it
+    shares = special.comb(np.arange(size), k - 1) / special.comb(size, k)
+    expected: FloatArray = held @ shares
+    return expected
+
+
+def any_of(hits: ArrayLike, k: int) -> FloatArray:
+    """(n,): how often one of k of each row's answers is a hit (n, answers; 1 or 0), over all subsets of k.
+
+    >>> any_of([[1, 0, 0]], 2).round(4).tolist()
+    [0.6667]
+    """
+    held = np.asarray(hits, dtype=np.float64)
+    size = _enough(held, k)
+    missed: FloatArray = special.comb(size - held.sum(axis=1), k) / special.comb(size, k)
+    return np.asarray(np.where(np.isnan(held).any(axis=1), np.nan, 1 - missed))
+
+
+def _enough(values: FloatArray, k: int) -> int:
+    size = int(values.shape[1])
+    if not 1 <= k <= size:
+        msg = f"k={k} of {size} answers: there are no such subsets"
+        raise ValueError(msg)
+    return size
