@@ -48,7 +48,8 @@ def test_likelihoods_of_letters_are_summed_or_averaged_over_their_tokens(scoring
 
 
 @pytest.mark.parametrize(("scoring", "names"), [
-    ("letter", ("accuracy", "entropy", "option_mass")), ("letter_mean", ("accuracy", "entropy", "option_mass")), ("text", ("accuracy", "entropy")),
+    ("letter", ("accuracy", "entropy", "option_mass")), ("letter_mean", ("accuracy", "entropy", "option_mass")),
+    ("text", ("accuracy", "entropy")),
 ])  # fmt: skip
 def test_letters_have_a_mass(scoring, names):
     task = choice(scoring=scoring)

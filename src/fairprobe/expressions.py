@@ -20,7 +20,7 @@ from fairprobe.errors import BadExpectation
 from fairprobe.judging import judge_now
 
 if TYPE_CHECKING:
-    from fairprobe.tasks import Task
+    from fairprobe.tasks import Task, Treatment
 
 Comparison = Literal["<", "<=", ">", ">="]
 Scope = Literal["population", "benchmark"]
@@ -287,6 +287,15 @@ class Metric(_Comparable):
         """
         return Above(self, _number(bound, f"{self!r}.above"))
 
+    def treated_by(self, treatment: Treatment) -> Metric:
+        """The value with a treatment of the prompt less the value without it, on the same samples.
+
+        >>> from fairprobe.tasks import anthropological
+        >>> accuracy(clues).treated_by(anthropological).gap("dialect") < 0.05
+        accuracy(clues).treated_by(anthropological).gap('dialect') < 0.05
+        """
+        return Treated(_alone(self, "treated_by"), treatment)
+
     def near(self, target: float) -> Metric:
         """How far a value lies from its target, either way: a moment that a distribution should have.
 
@@ -390,6 +399,22 @@ class Matched(Metric):
 
     def __repr__(self) -> str:
         return f"{_dotted(self.metric)}.matched({self.column!r})"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Treated(Metric):
+    """The value with a treatment of the prompt less the value without it."""
+
+    metric: Metric
+    treatment: Treatment
+    treated: Metric = field(init=False)
+    signed: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "treated", _treated(self.metric, self.treatment))
+
+    def __repr__(self) -> str:
+        return f"{_dotted(self.metric)}.treated_by({self.treatment!r})"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -580,6 +605,15 @@ def walk(metric: Metric) -> Iterator[Metric]:
 def measures(metric: Metric) -> Iterator[Measure]:
     """The leaves of a metric: the tasks' own numbers."""
     return (part for part in walk(metric) if isinstance(part, Measure))
+
+
+def _treated(metric: Metric, treatment: Treatment) -> Metric:
+    """The same metric of treated tasks."""
+    if isinstance(metric, Measure):
+        return replace(metric, task=metric.task.treated(treatment))
+    inner = {part.name: getattr(metric, part.name) for part in fields(metric)}  # type: ignore[arg-type]  # a dataclass
+    changed = {name: _treated(held, treatment) for name, held in inner.items() if isinstance(held, Metric)}
+    return replace(metric, **changed)  # type: ignore[type-var]  # metrics are dataclasses
 
 
 def _alone(metric: Metric, how: str) -> Metric:

@@ -8,6 +8,7 @@ from fairprobe.metrics.named import (
     RATES,
     READS,
     accuracy,
+    alignment,
     bits_per_byte,
     distinct,
     ead,
@@ -22,6 +23,7 @@ from fairprobe.metrics.named import (
     mean,
     mean_rank,
     option_entropy,
+    persona_lift,
     preference_accuracy,
     preference_margin,
     refusal_rate,
@@ -65,6 +67,7 @@ __all__ = [
     "Role",
     "Values",
     "accuracy",
+    "alignment",
     "bits_per_byte",
     "conditions",
     "distinct",
@@ -85,6 +88,7 @@ __all__ = [
     "meets",
     "numbers",
     "option_entropy",
+    "persona_lift",
     "preference_accuracy",
     "preference_margin",
     "reference_index",
@@ -101,4 +105,4 @@ __all__ = [
     "valid_rate",
     "vendi",
     "win_rate",
-]  # fmt: skip
+]  # fmt: skip  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Literal
 from fairprobe.errors import BadExpectation
 from fairprobe.expressions import Expectation, Measure, Metric, Terms
 from fairprobe.relations import Relation
-from fairprobe.tasks import Drift, Generation, Task
+from fairprobe.tasks import Drift, Generation, Simulation, Task
 
 KNOW_CHANCE = frozenset({"accuracy", "exact_match"})
 """Metrics that an answer which knows nothing has a value of."""
@@ -153,6 +153,26 @@ def preference_margin(task: Task) -> Metric:
     and `change().above(0)` the accuracy of that reward.
     """
     return _scored("preference_margin", task)
+
+
+def alignment(task: Simulation, kind: Literal["soft", "hard"] = "soft", *, corrected: bool = True) -> Metric:
+    """How often a model answers a survey as the respondents did whom it was told to be.
+
+    `hard` is the same answer, `soft` takes account of how near it is. `corrected` for chance it is 0 for an answer that
+    knows nothing and 1 for the respondents' own: (S - r)/(1 - r), of the means of scores and of chance.
+    """
+    if not isinstance(task, Simulation) or kind not in {"soft", "hard"}:
+        msg = f"alignment(Simulation(…), 'soft' or 'hard') reads a survey's simulation, not {task!r:.60}, {kind!r}"
+        raise BadExpectation(msg)
+    return replace(_measure("alignment", task), column=kind, options=(("corrected", corrected),))
+
+
+def persona_lift(task: Simulation) -> Metric:
+    """How much nearer a model's answers lie to the respondent's own than to others' of the same country.
+
+    Others stand in turn for the respondent, all of them; 0 where the persona changes nothing but the country.
+    """
+    return replace(_scored("persona_lift", task), column=None)
 
 
 def option_entropy(task: Task) -> Metric:

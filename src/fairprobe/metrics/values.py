@@ -12,11 +12,11 @@ import polars as pl
 
 from fairprobe import data
 from fairprobe.errors import BadData, BadExpectation, UnknownGroup
-from fairprobe.expressions import Above, Difference, Matched, Measure, Metric, Near, Relative, Versus, Where
+from fairprobe.expressions import Above, Difference, Matched, Measure, Metric, Near, Relative, Treated, Versus, Where
 from fairprobe.metrics.named import OF_CANDIDATES, RATES, READS
 from fairprobe.metrics.texts import OF_DRAWS, VARIED, across, of_draws, of_each
 from fairprobe.standings import Statistic, below, correlation, per, wins
-from fairprobe.tasks import Dropped, Labelled, Outcomes, Recorded, Task
+from fairprobe.tasks import EXPECTED, Dropped, Labelled, Outcomes, Recorded, Simulation, Task
 from fairprobe.tasks.scoring import natural_range
 
 Role = Literal["model", "baseline"]
@@ -140,6 +140,9 @@ def measured(  # noqa: PLR0911 - one for each kind of metric
             return [_where(values, metric.conditions) for values in measured(metric.metric, look, role, side)]
         case Matched():
             return [_matched(values, metric.column) for values in measured(metric.metric, look, role, side)]
+        case Treated():
+            with_it, without = (measured(each, look, role, side) for each in (metric.treated, metric.metric))
+            return _apart(with_it, without)
         case Versus():
             after, before = (measured(metric.metric, look, role) for role in ("model", "baseline"))
             after, before = _joined(after, before)
@@ -163,6 +166,9 @@ def conditions(metric: Metric) -> Iterator[tuple[Task, tuple[tuple[str, Hashable
         case Where():
             yield from ((task, (*met, *metric.conditions)) for task, met in conditions(metric.metric))
         case Matched() | Versus() | Above() | Near():
+            yield from conditions(metric.metric)
+        case Treated():
+            yield from conditions(metric.treated)
             yield from conditions(metric.metric)
         case Difference():
             yield from conditions(metric.left)
@@ -218,6 +224,8 @@ def score_of(metric: Measure, outcomes: Outcomes) -> str:
     """The name of the score or column that a measure reads."""
     first = next(iter(outcomes.scores))
     name = READS.get(metric.function, metric.function)
+    if metric.function in {"alignment", "persona_lift"}:
+        return _best(metric.column or name, outcomes)
     return metric.column or (first if metric.function == "accuracy" else name)
 
 
@@ -236,6 +244,9 @@ def _statistic(  # noqa: PLR0911 - one for each kind of metric
             return below(metric.option("of"), metric.option("reference")), (0.0, 1.0)
         case "kl_from_base":
             return per(outcomes.scores[f"{metric.column}s"]), (0.0 if metric.column == "token" else -np.inf, np.inf)
+        case "alignment" if metric.option("corrected"):
+            chance = _chances(metric, outcomes)
+            return per(1 - chance), (-float((chance / (1 - chance)).max()), 1.0)
         case function if function in VARIED:
             return across(metric) if metric.option("across") else None, VARIED[function]
         case "bits_per_byte":
@@ -272,6 +283,8 @@ def numbers(  # noqa: PLR0911 - one for each kind of metric
         return of_draws(metric, outcomes, name), ends
     if metric.function == "kl_from_base":
         return _divergence(metric, outcomes)
+    if metric.function == "alignment":
+        return _alignment(metric, outcomes)
     if metric.function == "tokens_per_sample":
         unknown = np.full(len(outcomes.samples), np.nan)
         return outcomes.tokens.get(name, unknown), (0.0, np.inf)
@@ -296,6 +309,23 @@ def _divergence(metric: Measure, outcomes: Outcomes) -> tuple[np.ndarray, tuple[
         )
         raise BadData(msg)
     return value, outcomes.range_of(name)
+
+
+def _alignment(metric: Measure, outcomes: Outcomes) -> tuple[np.ndarray, tuple[float, float]]:
+    """The score, or what it is above that of an answer that knows nothing."""
+    value = outcomes.scores[_best(str(metric.column), outcomes)]
+    return value - _chances(metric, outcomes) if metric.option("corrected") else value, (0.0, 1.0)
+
+
+def _chances(metric: Measure, outcomes: Outcomes) -> np.ndarray:
+    assert isinstance(metric.task, Simulation)
+    return metric.task.chances(outcomes.samples, str(metric.column))
+
+
+def _best(score: str, outcomes: Outcomes) -> str:
+    """The score by the options' probabilities, where these are known: it varies less."""
+    expected = f"{EXPECTED}{score}"
+    return expected if expected in outcomes.scores else score
 
 
 def _column(metric: Measure, outcomes: Outcomes, name: str) -> tuple[np.ndarray, tuple[float, float]]:
@@ -353,6 +383,17 @@ def _matched(values: Values, column: str) -> Values:
         raise BadData(msg)
     grouped = np.array([group is not None for group in groups])
     return values.without(~mask & grouped, f"their pair is not in every group of {column}").only(mask)
+
+
+def _apart(with_it: Sequence[Values], without: Sequence[Values]) -> list[Values]:
+    """Numbers of the same samples with a treatment and without it, sample by sample where they are means."""
+    total: list[Values] = []
+    for one, other in zip(with_it, without, strict=True):
+        if one.statistic is None and one.labelled is None:
+            total.append(one.plus(other.negated()))
+        else:
+            total += [one, other.negated()]
+    return total
 
 
 def _divided(metric: Relative, after: Sequence[Values], before: Sequence[Values]) -> list[Values]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fairprobe.expressions import Above, Change, Difference, Matched, Measure, Metric, Near, Relative, Where
+from fairprobe.expressions import Above, Change, Difference, Matched, Measure, Metric, Near, Relative, Treated, Where
 
 WORDS: Mapping[str, str] = {
     "mean": "mean {column}", "mean_rank": "mean rank (1 is first)", "reward": "mean reward (own scale)",
@@ -35,6 +35,8 @@ def heading(metric: Metric) -> str:  # noqa: PLR0911 - one for each kind of metr
             return heading(metric.metric)
         case Relative():
             return f"{heading(metric.metric)}, times the baseline's"
+        case Treated():
+            return f"change in {heading(metric.metric)} by {metric.treatment!r}"
         case Above():
             return f"share with {heading(metric.metric)} above {metric.bound:g}"
         case Change():

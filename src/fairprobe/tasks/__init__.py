@@ -3,7 +3,7 @@
 from fairprobe.tasks.drift import Drift
 from fairprobe.tasks.generation import Generation
 from fairprobe.tasks.likelihood import Likelihood
-from fairprobe.tasks.multiple_choice import MultipleChoice
+from fairprobe.tasks.multiple_choice import EXPECTED, MultipleChoice
 from fairprobe.tasks.options import OPTION_MASS
 from fairprobe.tasks.preference import Preference
 from fairprobe.tasks.ranking import Ranking
@@ -12,12 +12,36 @@ from fairprobe.tasks.recorded import Recorded
 from fairprobe.tasks.reward import Reward
 from fairprobe.tasks.scoring import Scoring
 from fairprobe.tasks.shots import Shots
+from fairprobe.tasks.simulation import Simulation
 from fairprobe.tasks.survey import Survey
 from fairprobe.tasks.task import Asking, Choices, Dropped, Followed, Labelled, Outcomes, Samples, Task, spent
+from fairprobe.tasks.treatments import Treatment, anthropological
 
 __all__ = [
-    "OPTION_MASS", "Asking", "Choices", "Drift", "Dropped", "Followed", "Generation", "Labelled", "Likelihood",
+    "EXPECTED",
+    "OPTION_MASS",
+    "Asking",
+    "Choices",
+    "Drift",
+    "Dropped",
+    "Followed",
+    "Generation",
+    "Labelled",
+    "Likelihood",
     "MultipleChoice",
-    "Outcomes", "Preference", "Ranking", "Recorded", "Reward", "Samples", "Scoring", "Shots", "Survey", "Task",
-    "ranked", "spent",
-]  # fmt: skip
+    "Outcomes",
+    "Preference",
+    "Ranking",
+    "Recorded",
+    "Reward",
+    "Samples",
+    "Scoring",
+    "Shots",
+    "Simulation",
+    "Survey",
+    "Task",
+    "Treatment",
+    "anthropological",
+    "ranked",
+    "spent",
+]  # fmt: skip  # fmt: skip

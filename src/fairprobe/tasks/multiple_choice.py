@@ -183,8 +183,8 @@ class MultipleChoice(Choosing):
         assert isinstance(response, Generated)
         if not response.text.strip():
             return None, "empty"
-        named = _named(response.text, texts)
-        return named, "unparsable" if named is None else "ok"
+        choice = named(response.text, texts)
+        return choice, "unparsable" if choice is None else "ok"
 
 
 def _taken(chosen: Sequence[tuple[int | None, Status]], numbers: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
@@ -214,14 +214,14 @@ def _index(answer: Any, texts: Sequence[str], where: str) -> int:
     raise BadData(msg)
 
 
-def _named(text: str, texts: Sequence[str]) -> int | None:
+def named(text: str, texts: Sequence[str]) -> int | None:
     """The one option that a written answer names, by its letter, its words or both; none where these disagree."""
     letters = {LETTERS.index(letter) for letter in re.findall(rf"\b([{LETTERS[: len(texts)]}])\b", text)}
-    named = {index for index, option in enumerate(texts) if stands_in(option, text)}
+    words = {index for index, option in enumerate(texts) if stands_in(option, text)}
     # "A seal" may be the letter A or an article: its words decide whether it is an answer
-    if len(letters) == 1 and (len(named) != 1 or named == letters):
+    if len(letters) == 1 and (len(words) != 1 or words == letters):
         return letters.pop()
-    return named.pop() if len(named) == 1 and not letters else None
+    return words.pop() if len(words) == 1 and not letters else None
 
 
 def _written(response: Response | None) -> str | None:

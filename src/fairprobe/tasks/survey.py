@@ -86,8 +86,8 @@ class Survey(Choosing):
         likely, ranges = _table(model), self.ranges(samples)
         found = {
             "similarity": 1 - jensen_shannon(likely, _table(human), kind=self.kind, base=self.base),
-            ENTROPY: entropies(model),
             "first": np.where(status == "ok", likely.argmax(axis=1) == 0, np.nan),
+            ENTROPY: entropies(model),
         }
         # where a question did not fit, nothing is known of how undecided a model is
         floors = {name: np.nan if name == ENTROPY else ranges[name][0] for name in found}

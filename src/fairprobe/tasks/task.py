@@ -6,18 +6,20 @@ import keyword
 import string
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cached_property
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 import numpy as np
 import polars as pl
 
 from fairprobe import data
-from fairprobe.errors import BadData
+from fairprobe.errors import BadData, BadExpectation
 from fairprobe.requests import Answer, DoesNotFit, Failed, Format, Message, Prompt, Request, Response, Unfinished
 from fairprobe.scorers import UNSCORED, Scorer, name_of
 from fairprobe.tasks.shots import Content, Example, Shots, chosen, preceded, settled
+from fairprobe.tasks.treatments import Treatment
 
 Row = Mapping[str, Any]
 Made = TypeVar("Made")
@@ -249,6 +251,11 @@ class Task:
         """Columns that are read as they are written, numbers among them."""
         return ()
 
+    def treated(self, treatment: Treatment) -> Self:
+        """The same task with a treatment of its prompts. Raises where nothing is prompted."""
+        msg = f"{self!r} prompts no checkpoint, so nothing is treated by {treatment!r}"
+        raise BadExpectation(msg)
+
     @property
     def score_names(self) -> tuple[str, ...]:
         """The names of the scores that its outcomes hold; the first is what `accuracy` reads."""
@@ -347,6 +354,7 @@ class Asking(Task):
     prefix: str = ""
     format: Format = "auto"
     shots: int | Shots = 0
+    treatment: Treatment | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -379,8 +387,17 @@ class Asking(Task):
 
     def _prompted(self, samples: Samples, contents: Sequence[Content]) -> Iterator[Prompt]:
         """The prompts of these questions, with what stands before each."""
+        if self.treatment is not None:
+            contents = [self.treatment.of(*each) for each in zip(contents, samples.rows, strict=True)]
         for content, examples in zip(contents, self._examples(samples), strict=True):
             yield Prompt(preceded(content, examples), self.system, self.prefix, self.format)
+
+    def treated(self, treatment: Treatment) -> Self:
+        """The same task with a treatment before every prompt."""
+        made = copy(self)  # what is given was made into values when this task was
+        object.__setattr__(made, "treatment", treatment)
+        object.__setattr__(made, "name", f"{self.name}_{treatment.name}")
+        return made
 
     def _contents(self, samples: Samples) -> list[Content]:
         """The question of every sample, without what stands before it."""
