@@ -10,7 +10,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from fairprobe import rewriting, scorers, strategies
-    from fairprobe.data import Dataset
+    from fairprobe.data import Dataset, public
     from fairprobe.errors import (
         BadData,
         BadExpectation,
@@ -87,8 +87,9 @@ _HOME = {
         "Drift", "Generation", "Likelihood", "MultipleChoice", "Preference", "Ranking", "Recorded", "Reward",
         "Shots", "Simulation", "Survey", "Treatment", "anthropological", "ranked",
     ), "tasks"),
-    "distinguishability": "learning", "learning_lag": "learning", "Relation": "relations", "dialects": "rewriting", "invariant": "invariance",
-    "Dataset": "data", "Score": "scorers", "Model": "session", "measure": "session",
+    "distinguishability": "learning", "learning_lag": "learning",
+    "Relation": "relations", "dialects": "rewriting", "invariant": "invariance",
+    "Dataset": "data", "public": "data", "Score": "scorers", "Model": "session", "measure": "session",
     "BadData": "errors", "BadExpectation": "errors", "EngineError": "errors", "FairprobeError": "errors",
     "NoCheckpoint": "errors", "NotShown": "errors", "StoreError": "errors", "UnknownGroup": "errors",
 }  # fmt: skip
@@ -103,9 +104,9 @@ __all__ = [
     "alignment", "anthropological", "bits_per_byte", "dialects", "distinct", "distinguishability", "ead",
     "exact_match", "exceed_rate", "expected_max", "f1", "flip_rate", "invariant", "kendall", "kl_from_base",
     "learning_lag", "mean", "mean_rank", "measure", "option_entropy", "persona_lift", "preference_accuracy",
-    "preference_margin", "ranked", "refusal_rate", "reward", "rewriting", "scorers", "self_bleu", "share_below",
-    "similarity", "spearman", "strategies", "tokens_per_sample", "truncation_rate", "valid_rate", "vendi",
-    "win_rate",
+    "preference_margin", "public", "ranked", "refusal_rate", "reward", "rewriting", "scorers", "self_bleu",
+    "share_below", "similarity", "spearman", "strategies", "tokens_per_sample", "truncation_rate", "valid_rate",
+    "vendi", "win_rate",
 ]  # fmt: skip
 
 

@@ -61,6 +61,30 @@ def audit(
     raise typer.Exit(subprocess.run([*PYTEST, "--fairprobe-audit", *written, *suite], check=False).returncode)
 
 
+@app.command()
+def sets(
+    name: Annotated[str | None, typer.Argument(help="One of them: its columns, and what to know of it.")] = None,
+) -> None:
+    """The public data sets that fairprobe knows the columns of: fairprobe sets [NAME]."""
+    from dataclasses import asdict
+
+    from fairprobe.data import mapped
+
+    known = mapped()
+    if name is None:
+        wide = max(map(len, known))
+        for each, held in known.items():
+            typer.echo(f"{each:{wide}}  {held.licence:16}  {held.hub or held.url}")
+        return
+    with _refusing():
+        if name not in known:
+            msg = f"there is no set {name!r}; there are {', '.join(known)}"
+            raise FairprobeError(msg)
+    for field, value in asdict(known[name]).items():
+        shown = ", ".join(value) if isinstance(value, tuple) else value
+        typer.echo(f"{field}: {'not verified' if field == 'revision' and not value else shown}")
+
+
 class Form(StrEnum):
     """What a run can be written as."""
 

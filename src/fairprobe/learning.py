@@ -7,6 +7,7 @@ arXiv:2403.18742).
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -60,7 +61,7 @@ def reached(curve: Sequence[float], level: float) -> float | None:
     """
     if level <= 0:
         return None
-    for step, (before, after) in enumerate(zip(curve, curve[1:], strict=False)):
+    for step, (before, after) in enumerate(pairwise(curve)):
         if after >= level:
             return step + (level - before) / (after - before) if after > before else float(step)
     return None

@@ -9,12 +9,31 @@ import polars as pl
 
 from fairprobe.data.files import Rows, known, lies, read
 from fairprobe.data.literals import literal
+from fairprobe.data.mappings import Mapped, mapped, public
 from fairprobe.data.sources import HERE, Dataset, Files, Frame, Places, Reader, Source, callers_folder, source_of
 from fairprobe.errors import BadData, UnknownGroup
 
 __all__ = [
-    "HERE", "Dataset", "Files", "Frame", "Places", "Reader", "Rows", "Source", "callers_folder", "column", "known",
-    "lies", "literal", "near", "read", "source_of", "without",
+    "HERE",
+    "Dataset",
+    "Files",
+    "Frame",
+    "Mapped",
+    "Places",
+    "Reader",
+    "Rows",
+    "Source",
+    "callers_folder",
+    "column",
+    "known",
+    "lies",
+    "literal",
+    "mapped",
+    "near",
+    "public",
+    "read",
+    "source_of",
+    "without",
 ]  # fmt: skip
 
 

@@ -147,6 +147,8 @@ def _locate(source: Files, pattern: str, places: Places) -> tuple[list[tuple[Pat
     folders = _folders(source, places)
     for folder in folders:
         if found := _matching(folder / pattern):
+            if source.dataset.hub is None and not _is_sample(source, places):
+                _check_licence(source.dataset, places, pattern)
             return found, None
     looked = " and ".join(map(str, [Path(pattern).parent] if Path(pattern).is_absolute() else folders))
     dataset = source.dataset
@@ -171,12 +173,7 @@ def _locate(source: Files, pattern: str, places: Places) -> tuple[list[tuple[Pat
 
 def _download(dataset: Dataset, hub: str, pattern: str, places: Places, looked: str) -> Path:
     """The folder of a data set on the hub, downloaded or from the hub's own cache; its name is the revision."""
-    if dataset.non_commercial and dataset.licence not in places.accepted:
-        msg = (
-            f"the data set {hub!r} is licensed {dataset.licence}, for non-commercial use: accept that with "
-            f"--fairprobe-accept={dataset.licence}, or name a copy that you have: {_local(dataset)}"
-        )
-        raise BadData(msg)
+    _check_licence(dataset, places, hub, f", or name a copy that you have: {_local(dataset)}")
     here = f"no local copy of {hub!r}{f' (looked in {looked})' if looked else ''}"
     try:
         from huggingface_hub import snapshot_download
@@ -190,6 +187,16 @@ def _download(dataset: Dataset, hub: str, pattern: str, places: Places, looked: 
         why = str(error).strip().partition("\n")[0]
         msg = f"{here}, and the hub gives none: {type(error).__name__}: {why}. Name a copy: {_local(dataset)}"
         raise BadData(msg) from error
+
+
+def _check_licence(dataset: Dataset, places: Places, what: str, otherwise: str = "") -> None:
+    """Raise for non-commercial data whose licence was not accepted by name."""
+    if dataset.non_commercial and dataset.licence not in places.accepted:
+        msg = (
+            f"the data set {what!r} is licensed {dataset.licence}, for non-commercial use: accept that with "
+            f"--fairprobe-accept={dataset.licence}{otherwise}"
+        )
+        raise BadData(msg)
 
 
 def _local(dataset: Dataset) -> str:

@@ -43,7 +43,8 @@ def ratio_of_sums(
     if not (np.isfinite(b) & (b >= 0)).all() or (a[b == 0] != 0).any():
         msg = "denominators must be numbers of at least 0, and numerators 0 where they are"
         raise ValueError(msg)
-    ratio = np.divide(a, b, out=np.full_like(a, low), where=b > 0)
+    # what weighs nothing has no ratio, and any number in the range stands for it
+    ratio = np.divide(a, b, out=np.full_like(a, np.clip(0.0, low, high)), where=b > 0)
     known = estimate(ratio, group, clusters, groups, weights=b, low=low, high=high)
     # a sample whose denominator is 0 was drawn like the others: its cluster counts, though it adds nothing
     keys, cluster = indexed(clusters)

@@ -99,7 +99,10 @@ class Preference(Asking):
                 texts[int(value < 0)] if not np.isnan(value) else None
                 for texts, value in zip(pairs, margin, strict=True)
             ],
-            prompts=[prompt.text for prompt in self.prompts(samples)],
+            prompts=[
+                f"{prompt.text}\nchosen: {chosen}\nrejected: {rejected}"
+                for prompt, (chosen, rejected) in zip(self.prompts(samples), pairs, strict=True)
+            ],
             targets=[texts[0] for texts in pairs],
             ranges=self.ranges(samples),
         )

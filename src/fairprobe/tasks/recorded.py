@@ -38,8 +38,9 @@ class Recorded(Scoring):
 
     `response` is a column of raw answers, scored by `scorer` against the column `target` as a `Generation`'s are; an
     empty cell is an empty answer. `score` is a numeric column, or a dict of metric name to column; values within
-    [0, 1] are bounded, others unbounded unless `range` is given. `missing` says what becomes of a score that is null or
-    NaN, or of values that stand for that: `{-1: "drop"}`; dropped rows are counted by group, those of "zero" score 0.
+    [0, 1] are bounded, others unbounded unless `range` is given, for all of them or by column. `missing` says what
+    becomes of a score that is null or NaN, or of values that stand for that: `{-1: "drop"}`; dropped rows are counted
+    by group, those of "zero" score 0.
 
     `key` names the columns that tell a sample from the others, so that two recordings are joined by them; without it
     they hold the same samples in the same order. `at_chance` is the accuracy of an answer that knows nothing.
@@ -64,7 +65,7 @@ class Recorded(Scoring):
     at_chance: float | None = None
     choice: str | None = None
     answer: str | None = None
-    range: tuple[float, float] | None = None
+    range: tuple[float, float] | Mapping[str, tuple[float, float]] | tuple[tuple[str, Any], ...] | None = None
 
     asks: ClassVar[bool] = False
 
@@ -73,6 +74,8 @@ class Recorded(Scoring):
         if self.at_chance is not None and not 0 < self.at_chance < 1:
             msg = f"{self!r}: at_chance is a share of right answers, such as 0.25, not {self.at_chance!r}"
             raise BadData(msg)
+        if isinstance(self.range, Mapping):
+            object.__setattr__(self, "range", tuple(self.range.items()))
         score = self.score if self.score is not None or self.response is not None else "score"
         given = score if isinstance(score, Mapping) else {} if score is None else {score: score}
         object.__setattr__(self, "score", tuple(given.items()))
@@ -212,7 +215,8 @@ class Recorded(Scoring):
     def ranges(self, samples: Samples) -> Mapping[str, tuple[float, float]]:
         """As declared; else [0, 1] where all values lie in it, and none where they do not."""
         recorded = {
-            name: self.range or natural_range(self._values(samples.frame, column)) for name, column in self.columns
+            name: self._range(column) or natural_range(self._values(samples.frame, column))
+            for name, column in self.columns
         }
         return {**{name: (0.0, 1.0) for name, _ in self.own_scorers}, **recorded}
 
@@ -317,13 +321,18 @@ class Recorded(Scoring):
                 f"first in row {row + 1}; say what becomes of them: missing={how}"
             )
             raise BadData(msg)
-        low, high = self.range or (-np.inf, np.inf)
+        low, high = self._range(name) or (-np.inf, np.inf)
         if found.min() < low or found.max() > high:
             msg = (
-                f"{self!r}: {name!r} goes from {found.min()} to {found.max()}, outside the declared range {self.range}"
+                f"{self!r}: {name!r} goes from {found.min()} to {found.max()}, outside the declared range {(low, high)}"
             )
             raise BadData(msg)
         return found
+
+    def _range(self, column: str) -> tuple[float, float] | None:
+        """What was declared of a column."""
+        by_column = dict(self.range) if self.range and isinstance(self.range[0], tuple) else None  # type: ignore[arg-type, index]
+        return by_column.get(column) if by_column is not None else self.range  # type: ignore[return-value]
 
     def _numbers(self, frame: pl.DataFrame, name: str) -> np.ndarray:
         """A column as numbers, NaN where it holds none."""
