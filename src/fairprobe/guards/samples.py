@@ -33,10 +33,11 @@ def enough_clusters(grouped: Grouped) -> Guard:
 
 def overlap(shares: Shares, reference: int | None) -> Iterator[Guard]:
     """Groups that are compared were asked the same questions, where the task says which are the same."""
-    pair = shares.part.outcomes.samples.pair
-    if pair is None:
+    samples = shares.part.outcomes.samples
+    asked = samples.pair if samples.asked is None else samples.asked
+    if asked is None:
         return
-    shared = _shared(pair[shares.kept], shares.at[shares.kept], len(shares.labels))
+    shared = _shared(asked[shares.kept], shares.at[shares.kept], len(shares.labels))
     compared = [
         (one, other) for one, other in combinations(range(len(shared)), 2) if reference in {None, one, other}
     ]  # fmt: skip
@@ -49,14 +50,14 @@ def overlap(shares: Shares, reference: int | None) -> Iterator[Guard]:
         yield Guard("overlap", "fail", f"{detail}, fewer than {LEAST_OVERLAP:.0%}: {mend}")
 
 
-def _shared(pair: np.ndarray, at: np.ndarray, groups: int) -> np.ndarray:
+def _shared(questions: np.ndarray, at: np.ndarray, groups: int) -> np.ndarray:
     """(G, G) what share of the larger one's questions each two groups share; samples at -1 are in no group."""
     held = at >= 0
-    keys, question = statistics.indexed(pair[held])
-    asked = np.zeros((len(keys), groups), dtype=np.float32)
-    asked[question, at[held]] = 1.0
-    counts = asked.sum(axis=0)
-    share: np.ndarray = (asked.T @ asked) / np.maximum(np.maximum.outer(counts, counts), 1.0)
+    keys, question = statistics.indexed(questions[held])
+    met = np.zeros((len(keys), groups), dtype=np.float32)
+    met[question, at[held]] = 1.0
+    counts = met.sum(axis=0)
+    share: np.ndarray = (met.T @ met) / np.maximum(np.maximum.outer(counts, counts), 1.0)
     return share
 
 

@@ -142,17 +142,20 @@ class Simulation(MultipleChoice):
         """A sample for each respondent, question, paraphrase and language."""
         for name in MADE:
             data.without(rows.frame, name, repr(self))
-        people, dropped = self._answers_of(rows.frame), self._unanswered(rows.frame)
+        respondents = self._named(rows.frame)
+        people, dropped = self._answers_of(rows.frame), self._unanswered(respondents)
         weights = self._weights(rows.frame)
         worth = self._worths(rows.frame, people, np.ones(rows.frame.height) if weights is None else weights)
         told = list(self._told(rows.frame, people, worth))
-        frame = rows.frame[[row for row, _ in told]]
+        frame = respondents[[row for row, _ in told]]
         made = pl.from_dicts([each for _, each in told], infer_schema_length=None)
-        samples = super()._keyed(replace(rows, frame=pl.concat([self._named(frame), made], how="horizontal")))
+        samples = super()._keyed(replace(rows, frame=pl.concat([frame, made], how="horizontal")))
         keys = [f"{row}/{each['question']}/{each['paraphrase']}" for row, each in told]
-        clusters = np.array([f"{self.name}:{row}" for row, _ in told], dtype=object)
+        clusters = np.array([f"{self.sampled}:{row}" for row, _ in told], dtype=object)
+        # respondents differ, and are asked the same
+        asked = np.array([f"{each['question']}/{each['paraphrase']}" for _, each in told], dtype=object)
         return replace(
-            self._tied(samples, keys), cluster=samples.cluster if self.cluster else clusters,
+            self._tied(samples, keys), cluster=samples.cluster if self.cluster else clusters, asked=asked,
             dropped=(*samples.dropped, *dropped),
         )  # fmt: skip
 
@@ -170,14 +173,24 @@ class Simulation(MultipleChoice):
         return sorted(found, key=lambda each: each.row)
 
     def _unanswered(self, frame: pl.DataFrame) -> Iterator[Dropped]:
-        """Answers that are none of the options: counted, with the respondents whose they are."""
+        """The samples that answers which are none of the options would have been: counted, by every group."""
         for question in self._book.questions:
             held = frame[question.id]
             without = held.is_null() | ~held.is_in(list(question.codes))
             if without.any():
                 codes = ", ".join(sorted({str(code) for code in held.filter(without).to_list()})[:4])
-                lost = frame.filter(without).with_columns(pl.lit(question.id).alias("question"))
-                yield Dropped(f"{question.id} has no answer among its options ({codes})", lost)
+                asked = pl.DataFrame(self._ways(question))
+                yield Dropped(
+                    f"{question.id} has no answer among its options ({codes})",
+                    frame.filter(without).join(asked, how="cross"),
+                )
+
+    def _ways(self, question: Question) -> list[dict[str, Any]]:
+        """Everything that a respondent is asked by one question: in each language, in each wording."""
+        return [
+            {"question": question.id, "topic": question.topic, "paraphrase": number, "language": language}
+            for language, number in product(self.languages, range(question.wordings))
+        ]
 
     def _worths(
         self, frame: pl.DataFrame, people: Sequence[_Asked], weights: np.ndarray
@@ -210,12 +223,12 @@ class Simulation(MultipleChoice):
     ) -> Iterator[tuple[int, dict[str, Any]]]:
         rows = frame.to_dicts()
         for (row, question, answer), worths in zip(people, worth, strict=True):
-            for language, number in product(self.languages, range(question.wordings)):
-                yield row, {
-                    "question": question.id, "topic": question.topic, "paraphrase": number, "language": language,
-                    "asked": self._book.told(rows[row], question, number, language, f"{self!r}: respondent {row + 1}"),
-                    "options": list(question.options[language]), "answer": answer, **worths,
-                }  # fmt: skip
+            for way in self._ways(question):
+                told = self._book.told(
+                    rows[row], question, way["paraphrase"], way["language"], f"{self!r}: respondent {row + 1}"
+                )
+                options = list(question.options[way["language"]])
+                yield row, {**way, "asked": told, "options": options, "answer": answer, **worths}
 
     def _named(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The respondents with their personas' fields in words, where no column has the name."""

@@ -42,7 +42,8 @@ class Dropped:
 class Samples:
     """A task's rows in their order, with the keys that tie them together.
 
-    `pair` and `cluster` are arrays of n keys (`pair` may be None); `weight` is an array of n numbers or None.
+    `pair` and `cluster` are arrays of n keys (`pair` may be None); `weight` is an array of n numbers or None; `asked`
+    an array of n keys of what is asked, where a pair is not all that groups have in common.
     `whole` holds all of the task's samples where these are a part; `pool` other ones to draw examples from; `unedited`
     the same samples before something was changed, by which examples are chosen; `illustrative` rows only show how a
     suite runs.
@@ -52,6 +53,7 @@ class Samples:
     cluster: np.ndarray
     pair: np.ndarray | None = None
     weight: np.ndarray | None = None
+    asked: np.ndarray | None = None
     sources: tuple[data.Source, ...] = ()
     dropped: tuple[Dropped, ...] = ()
     whole: Samples | None = None
@@ -86,6 +88,7 @@ class Samples:
             cluster=self.cluster[index],
             pair=None if self.pair is None else self.pair[index],
             weight=None if self.weight is None else self.weight[index],
+            asked=None if self.asked is None else self.asked[index],
             whole=self.whole or self,
         )
 
@@ -251,6 +254,11 @@ class Task:
         """Columns that are read as they are written, numbers among them."""
         return ()
 
+    @property
+    def sampled(self) -> str:
+        """The name of the samples: what is asked of the same ones varies with them."""
+        return self.name
+
     def treated(self, treatment: Treatment) -> Self:
         """The same task with a treatment of its prompts. Raises where nothing is prompted."""
         msg = f"{self!r} prompts no checkpoint, so nothing is treated by {treatment!r}"
@@ -307,8 +315,8 @@ class Task:
         elif pair is not None:
             cluster = pair
         else:
-            cluster = np.array([f"{self.name}:{index}" for index in range(frame.height)], dtype=object)
-        return Samples(frame, cluster, pair, self._weights(frame), rows.sources, illustrative=rows.illustrative)
+            cluster = np.array([f"{self.sampled}:{index}" for index in range(frame.height)], dtype=object)
+        return Samples(frame, cluster, pair, self._weights(frame), sources=rows.sources, illustrative=rows.illustrative)
 
     def _tied(self, samples: Samples, keys: Sequence[Hashable]) -> Samples:
         """The samples with these pairs, where no column was named for them."""
@@ -391,6 +399,11 @@ class Asking(Task):
             contents = [self.treatment.of(*each) for each in zip(contents, samples.rows, strict=True)]
         for content, examples in zip(contents, self._examples(samples), strict=True):
             yield Prompt(preceded(content, examples), self.system, self.prefix, self.format)
+
+    @property
+    def sampled(self) -> str:
+        """The task's name without its treatment's: the samples are the same."""
+        return self.name.removesuffix(f"_{self.treatment.name}") if self.treatment is not None else self.name
 
     def treated(self, treatment: Treatment) -> Self:
         """The same task with a treatment before every prompt."""
