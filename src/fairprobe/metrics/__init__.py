@@ -1,5 +1,6 @@
 """Metrics as values: written down now, measured once a model has responded, and asked about group by group."""
 
+from fairprobe.metrics.chance import chance
 from fairprobe.metrics.grouped import Grouped, grouped, reference_index, told
 from fairprobe.metrics.named import (
     KNOW_CHANCE,
@@ -69,6 +70,7 @@ __all__ = [
     "accuracy",
     "alignment",
     "bits_per_byte",
+    "chance",
     "conditions",
     "distinct",
     "ead",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 
@@ -17,7 +18,8 @@ from fairprobe.statistics.draws import any_of, expected_max
 from fairprobe.tasks import Outcomes
 
 VARIED: Mapping[str, tuple[float, float]] = {
-    "distinct": (0.0, 1.0), "ead": (0.0, 1.0), "vendi": (0.0, np.inf), "self_bleu": (0.0, 1.0),
+    # most above what chance gives are as many n-grams as there are kinds, each once
+    "distinct": (0.0, 1.0), "ead": (0.0, math.e / (math.e - 1)), "vendi": (0.0, np.inf), "self_bleu": (0.0, 1.0),
 }  # fmt: skip
 """Metrics of how varied texts are, each with its range."""
 OF_DRAWS = frozenset({"expected_max", "exceed_rate"})

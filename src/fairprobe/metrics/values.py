@@ -199,6 +199,8 @@ def _values(metric: Measure, outcomes: Outcomes, role: Role) -> Values:
         others = (made.frame[metric.option("of")] != against).to_numpy()  # it does not play against itself
         alone = np.isnan(value) & outcomes.answered
         return made.only(others).without(alone, f"there is no {against} to win against")
+    if metric.function in VARIED and outcomes.texts:
+        return made.without(np.isnan(value) & outcomes.answered, "its answers are too short to differ")
     if metric.function == "flip_rate" and not metric.options and "drawn" in made.frame.columns:
         return made.only(~made.frame["drawn"].to_numpy())
     return _of_candidates(metric, made) if metric.function in OF_CANDIDATES else made
@@ -441,6 +443,11 @@ def _join(new: Values, old: Values) -> tuple[Values, Values]:
     ours, theirs = new.parts[0].outcomes.samples, old.parts[0].outcomes.samples
     keys = new.task.keys if isinstance(new.task, Recorded) else ()
     if not keys:
+        if not isinstance(new.task, Recorded):
+            # what has no number with one checkpoint is not compared
+            new, old = (one.without(~other.kept, f"no number of the {role}'s") for one, other, role in (
+                (new, old, "baseline"), (old, new, "model"),
+            ))  # fmt: skip
         _check_same_samples(new, old)
         return new, old
     mine, other = (list(samples.frame.select(keys).iter_rows()) for samples in (ours, theirs))

@@ -8,6 +8,7 @@ from itertools import chain, count
 SECTIONS = {
     "expectations": "Expectations",
     "groups": "Groups by metric",
+    "frontier": "Diversity and fidelity",
     "missed": "Samples to read first",
     "guards": "Guards and caveats",
     "previous": "Since the previous run",

@@ -18,7 +18,7 @@ Facts = list[tuple[str, Any]]
 
 BY_URGENCY = ("fail", "invalid", "inconclusive", "error", "pass")
 """Outcomes, what blocks a release first."""
-LOW_IS_GOOD = {"mean_rank", "bits_per_byte", "tokens_per_sample", "refusal_rate", "truncation_rate"}
+LOW_IS_GOOD = {"mean_rank", "bits_per_byte", "tokens_per_sample", "refusal_rate", "truncation_rate", "self_bleu"}
 
 # what a file may lack and is no None
 EMPTY: Record = {
@@ -108,6 +108,7 @@ class Expectation:
     value: str
     limits: str
     equal: str
+    chance: str
     caveats: list[str]
     scale: Scale
     forest: Forest | None
@@ -197,13 +198,14 @@ def expectation(place: str, raw: Record) -> Expectation:
     decimals = places([raw[key] for key in ("value", "low", "high", "bound")])
     said = {f"{guard['name']}: {guard['detail']}" for guard in raw["guards"]}
     # a gap is read from zero
-    seen = [raw[key] for key in ("value", "low", "high", "bound", "equal_groups")]
+    seen = [raw[key] for key in ("value", "low", "high", "bound", "equal_groups", "chance")]
     return Expectation(
         anchor=place,
         raw=raw,
         value=number(raw["value"], decimals),
         limits=_limits(raw, decimals),
         equal="" if raw["equal_groups"] is None else number(raw["equal_groups"], decimals),
+        chance="" if raw["chance"] is None else number(raw["chance"], decimals),
         caveats=[caveat for caveat in raw["caveats"] if caveat not in said],
         scale=Scale.over([*seen, 0.0 if raw["question"] == "gap" else None]),
         forest=_forest(raw) if raw["groups"] and (raw["columns"] or len(raw["groups"]) > 1) else None,
@@ -284,7 +286,7 @@ def _forest(raw: Record) -> Forest:
         sides=[side for side in ("baseline", "model") if any(side in group["sides"] for group in groups)],
         rows=rows,
         decimals=min(3, places(values)),
-        scale=Scale.over([*seen, raw["bound"] if bounded else None]),
+        scale=Scale.over([*seen, raw["bound"] if bounded else None, raw["chance"]]),
         bound=bounded,
         reference=rows.get(str(raw["reference"])),
     )

@@ -107,6 +107,10 @@ class Scale:
         """The position as an SVG length; what is not known has none."""
         return None if value is None else f"{self.share(value):.2f}%"
 
+    def down(self, value: float | None) -> str | None:
+        """The position from above, on an axis that goes up."""
+        return None if value is None else f"{100 - self.share(value):.2f}%"
+
     def ticks(self) -> list[float]:
         """About four round numbers along the axis.
 

@@ -30,6 +30,8 @@ def heading(metric: Metric) -> str:  # noqa: PLR0911 - one for each kind of metr
             words = WORDS.get(metric.function, metric.function)
             if metric.function == "mean" and metric.options:
                 words += " per {per}"
+            if dict(metric.options).get("across"):
+                words += ", across prompts"
             return words.format(column=metric.column, **dict(metric.options)) + UNITS.get(metric.column, "")
         case Where() | Matched() | Near():
             return heading(metric.metric)

@@ -31,6 +31,7 @@ from fairprobe.report.expectation import (
     statuses,
 )
 from fairprobe.report.figures import counted, exact, number, places, within
+from fairprobe.report.frontier import frontiers, measured
 from fairprobe.report.printable import printable, short
 
 OUTCOMES = {
@@ -73,6 +74,8 @@ def _view(raw: Record) -> dict[str, Any]:
     held = {(each.anchor, guard["name"]): None for each, guard in guards if guard["outcome"] == "pass"}
     divided = filters.divisions(shown)
     found_filters = filters.filters(shown, divided, taken)
+    panels = frontiers(shown)
+    empty = {place for place, held in (("previous", raw["previous"]), ("frontier", panels)) if not held}
     tally = ", ".join(f"{n} {outcome}" for outcome, n in Counter(each.outcome for each in shown).items())
     return {
         "raw": raw,
@@ -82,7 +85,7 @@ def _view(raw: Record) -> dict[str, Any]:
         "release": raw["release"].get("complete") and not blocked and raw["release"].get("sentence"),
         "notes": _notes(shown, raw),
         "not_tested": _not_tested(shown, raw),
-        "sections": {place: name for place, name in SECTIONS.items() if raw["previous"] or place != "previous"},
+        "sections": {place: name for place, name in SECTIONS.items() if place not in empty},
         "expectations": shown,
         "filters": found_filters,
         "filters_of": {(each.of, each.name): each.place for each in found_filters if each.kind == "group"},
@@ -91,6 +94,7 @@ def _view(raw: Record) -> dict[str, Any]:
         "previous": raw["previous"]
         and _previous(raw["previous"], {(each.raw["test"], each.raw["claim"]): each.anchor for each in shown}),
         "heats": _heats(shown),
+        "frontiers": panels,
         "missed": _missed(shown, taken),
         "guards": [(each, guard) for each, guard in guards if guard["outcome"] != "pass"],
         "held": Counter(name for _, name in held),
@@ -280,7 +284,7 @@ def fact(value: Any) -> Markup:
 
 @functools.cache
 def _templates() -> jinja2.Environment:
-    return environment(counted, exact, fact, label, measure, number, short, statuses, when)
+    return environment(counted, exact, fact, label, measure, measured, number, short, statuses, when)
 
 
 def environment(*filters: Callable[..., Any], autoescape: bool = True) -> jinja2.Environment:

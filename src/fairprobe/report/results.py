@@ -16,10 +16,11 @@ from typing import Any
 from fairprobe import __version__, statistics
 from fairprobe.diagnosis import diagnose
 from fairprobe.expressions import Expectation, measures
-from fairprobe.metrics import OF_CANDIDATES, Look, NoEvidence, grouped, labelled, measured
+from fairprobe.metrics import OF_CANDIDATES, Look, NoEvidence, chance, grouped, labelled, measured
 from fairprobe.relations import Counterexample
 from fairprobe.report.failures import failures
 from fairprobe.report.files import whole, writing
+from fairprobe.report.frontier import axis
 from fairprobe.report.headings import heading
 from fairprobe.report.page import render
 from fairprobe.report.printable import cut, encodable
@@ -50,6 +51,7 @@ def entry(test: str, verdict: Verdict, look: Look, names: Mapping[str, str | Non
         "needed": decision and decision.needed,
         "more_samples": verdict.more_samples,
         "equal_groups": decision and decision.equal_groups,
+        "chance": chance(verdict.expectation.question, look),
         "method": decision and decision.method,
         "range": verdict.range,
         "samples": verdict.samples,
@@ -93,7 +95,7 @@ def error_entry(
     """An expectation that could not be judged at all."""
     nothing = dict.fromkeys((
         "value", "low", "high", "between", "p_value_pass", "p_value_fail", "needed", "more_samples",
-        "equal_groups", "method", "range",
+        "equal_groups", "chance", "method", "range",
     ))  # fmt: skip
     return _entry({
         **_head(test, expectation, Claim.of(expectation.terms, defaults), names),
@@ -164,6 +166,7 @@ def _head(test: str, expectation: Expectation, claim: Claim, names: Mapping[str,
         "heading": heading(question.metric),
         "tasks": list(dict.fromkeys(measure.task.name for measure in read)),
         "candidates": next((each.option("of") for each in read if each.function in OF_CANDIDATES), None),
+        "axis": axis(question.metric),
         "question": question.kind,
         "columns": list(question.columns),
         "reference": None
