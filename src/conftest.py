@@ -19,9 +19,14 @@ def _names(request: pytest.FixtureRequest, doctest_namespace: dict[str, Any]) ->
     ]
     answers = fairprobe.Recorded(answered, score="similarity", name="answers")
     own = request.node.dtest.globs  # a module's own names come first
-    names = {**public, "clues": clues, "answers": answers, "changed": _changed, "kept": _kept}
+    names = {**public, "clues": clues, "answers": answers, "loud": _loud, "changed": _changed, "kept": _kept}
     doctest_namespace.clear()  # it lives as long as the session
     doctest_namespace.update({name: held for name, held in names.items() if name not in own})
+
+
+def _loud(response: str, _target: object, _row: object) -> float:
+    """How much of an answer is capitals."""
+    return sum(map(str.isupper, response)) / max(len(response), 1)
 
 
 def _changed(feature: Feature, *sentences: str) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable, Sequence
 from functools import cache
 from itertools import chain
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 
@@ -45,7 +46,7 @@ def ead(texts: Sequence[Ids], n: int = 2, vocabulary: int = 50_000) -> float:
     0.7613...
     """
     found, kinds = _grams(texts, n), float(vocabulary) ** n
-    if not found:
+    if not found or kinds < 2:
         return float("nan")
     return float(len(set(found)) / (-np.expm1(len(found) * np.log1p(-1 / kinds)) * kinds))
 
@@ -74,8 +75,8 @@ def self_bleu(texts: Sequence[Ids]) -> float:
     """
     if len(texts) < 2:
         return float("nan")
-    bleu, said = _bleu(), [" ".join(map(str, ids)) for ids in texts]
-    scores = (bleu.sentence_score(own, [*said[:at], *said[at + 1 :]]).score for at, own in enumerate(said))
+    scorer, said = bleu(), [" ".join(map(str, ids)) for ids in texts]
+    scores = (scorer.sentence_score(own, [*said[:at], *said[at + 1 :]]).score for at, own in enumerate(said))
     return float(min(1.0, np.mean(list(scores)) / 100))
 
 
@@ -95,12 +96,24 @@ def rarefied(
     return float(np.mean([measured([texts[at] for at in sorted(each)]) for each in drawn]))
 
 
-@cache
+def bleu() -> Any:
+    """BLEU of ids; raises `FairprobeError` where sacrebleu is not installed."""
+    try:
+        from sacrebleu.metrics import BLEU
+    except ImportError as error:
+        msg = "self_bleu needs sacrebleu: pip install 'fairprobe[diversity]'"
+        raise FairprobeError(msg) from error
+    # on ids nothing is to be tokenised; short texts lack long n-grams, which is no fault of theirs
+    return BLEU(tokenize="none", effective_order=True, max_ngram_order=ORDER)
+
+
 def _place(key: Hashable, number: int) -> float:
     """Where a key stands in the order of one subset, whoever else is there."""
-    from zlib import crc32
+    return _random(crc32(repr(key).encode()), number)
 
-    seed = crc32(repr(key).encode())
+
+@cache
+def _random(seed: int, number: int) -> float:
     return float(np.random.default_rng((seed, number)).random())
 
 
@@ -122,13 +135,3 @@ def _similarities(texts: Sequence[Ids], n: int) -> np.ndarray:
     empty = norms[:, 0] == 0
     alike[np.ix_(empty, empty)] = 1.0
     return alike
-
-
-def _bleu() -> Any:
-    try:
-        from sacrebleu.metrics import BLEU
-    except ImportError as error:
-        msg = "self_bleu needs sacrebleu: pip install 'fairprobe[diversity]'"
-        raise FairprobeError(msg) from error
-    # on ids nothing is to be tokenised; short texts lack long n-grams, which is no fault of theirs
-    return BLEU(tokenize="none", effective_order=True, max_ngram_order=ORDER)

@@ -294,6 +294,9 @@ class Metric(_Comparable):
         >>> accuracy(clues).treated_by(anthropological).gap("dialect") < 0.05
         accuracy(clues).treated_by(anthropological).gap('dialect') < 0.05
         """
+        if isinstance(self, Treated):
+            msg = f"{self!r} has its treatment; of two, one text says both: Treatment('both', '…')"
+            raise BadExpectation(msg)
         return Treated(_alone(self, "treated_by"), treatment)
 
     def near(self, target: float) -> Metric:
@@ -302,6 +305,9 @@ class Metric(_Comparable):
         >>> mean(answers, "similarity").near(0.5).by("country") < 0.1
         mean(answers, 'similarity').near(0.5).by('country') < 0.1
         """
+        if isinstance(self, Near):
+            msg = f"{self!r} has a target already"
+            raise BadExpectation(msg)
         return Near(self, _number(target, f"{self!r}.near"))
 
     def gap(self, *columns: str, reference: Hashable = None, two_sided: bool = False) -> Question:
@@ -618,8 +624,12 @@ def _treated(metric: Metric, treatment: Treatment) -> Metric:
 
 def _alone(metric: Metric, how: str) -> Metric:
     """A metric of one checkpoint; raises for one that compares it with another."""
-    if metric.reads_baseline:
+    from_base = any(measure.function == "kl_from_base" for measure in measures(metric))
+    if metric.reads_baseline or from_base:
         msg = f"{metric!r} compares with the baseline already; .{how}() of it has no meaning here"
+        raise BadExpectation(msg)
+    if isinstance(metric, Near):
+        msg = f"{metric!r} is a distance of groups' values from a target; write .{how}() before it, .{how}().near(0.0)"
         raise BadExpectation(msg)
     return metric
 

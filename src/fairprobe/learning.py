@@ -30,7 +30,7 @@ def learning_lag(metric: Metric, by: str, chain: Sequence[str], *, level: float 
     `final`, the change at the last. What is not reached is null. Checkpoints are named as `--model` names them;
     `settings` are fields of `Settings`.
     """
-    if len(chain) < 2 or not 0 < level <= 1:
+    if isinstance(chain, str) or len(chain) < 2 or not 0 < level <= 1:
         msg = f"learning_lag follows a chain of at least two checkpoints to a level in (0, 1], not {chain!r}, {level!r}"
         raise BadData(msg)
     first, *later = chain
@@ -62,8 +62,12 @@ def reached(curve: Sequence[float], level: float) -> float | None:
     if level <= 0:
         return None
     for step, (before, after) in enumerate(pairwise(curve)):
+        if before >= level:
+            return float(step)
         if after >= level:
-            return step + (level - before) / (after - before) if after > before else float(step)
+            if np.isinf(before):
+                return step + 1.0
+            return step + (level - before) / (after - before)
     return None
 
 
@@ -89,13 +93,19 @@ def distinguishability(task: Preference, by: str, *, model: str, **settings: Any
         vectors = dict(zip(texts, _states(session, texts), strict=True))
     finally:
         session.close()
+    if few := [group for group, each in sides.items() if min(map(len, each)) < 2]:
+        msg = f"{task!r}: {by} {few[0]!r} has fewer than two texts on a side, which tells no spread; leave it out"
+        raise BadData(msg)
     found = {
         group: separation(*(np.array([vectors[text] for text in side]) for side in each))
         for group, each in sides.items()
     }
-    order = sorted(found, key=lambda group: -found[group])
+    order = sorted(found, key=lambda group: (np.isnan(found[group]), -found[group]))
     return pl.DataFrame([
-        {by: group, "distinguishability": found[group], "priority": place, "of": sum(map(len, sides[group]))}
+        {
+            by: group, "distinguishability": found[group], "priority": None if np.isnan(found[group]) else place,
+            "of": sum(map(len, sides[group])),
+        }
         for place, group in enumerate(order, start=1)
     ], infer_schema_length=None)  # fmt: skip
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from fairprobe.data.files import Rows, known, lies, read
+from fairprobe.data.files import Rows, is_here, known, lies, read
 from fairprobe.data.literals import literal
 from fairprobe.data.mappings import Mapped, mapped, public
 from fairprobe.data.sources import HERE, Dataset, Files, Frame, Places, Reader, Source, callers_folder, source_of
@@ -25,6 +25,7 @@ __all__ = [
     "Source",
     "callers_folder",
     "column",
+    "is_here",
     "known",
     "lies",
     "literal",

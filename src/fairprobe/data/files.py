@@ -23,8 +23,11 @@ BOM = codecs.BOM_UTF8
 
 def _read_lines(path: Path | str, text: Sequence[str]) -> pl.DataFrame:  # noqa: ARG001 - texts are told by their quotes
     if isinstance(path, Path) and _begins(path, BOM):
-        return pl.read_ndjson(io.BytesIO(path.read_bytes().removeprefix(BOM)), infer_schema_length=None)
-    return pl.read_ndjson(path, infer_schema_length=None)
+        read = pl.read_ndjson(io.BytesIO(path.read_bytes().removeprefix(BOM)), infer_schema_length=None)
+    else:
+        read = pl.read_ndjson(path, infer_schema_length=None)
+    # the columns of a wide file come in another order each time
+    return read if read.width <= _WIDE else read.select(sorted(read.columns))
 
 
 def _begins(path: Path, mark: bytes) -> bool:
@@ -59,6 +62,8 @@ def _read_parquet(path: Path | str, text: Sequence[str]) -> pl.DataFrame:  # noq
 
 
 _LINES = frozenset({".jsonl", ".ndjson"})
+_WIDE = 32
+"""Columns up to which polars keeps their order as it reads lines."""
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
 _READERS: Mapping[str, Callable[[Path | str, Sequence[str]], pl.DataFrame]] = {
     ".jsonl": _read_lines,
@@ -85,6 +90,14 @@ def lies(source: Files | Frame, places: Places = HERE) -> bool:
         return True
     pattern = _pattern(source, places)
     return "://" in pattern or any(_matching(folder / pattern) for folder in _folders(source, places))
+
+
+def is_here(source: Files | Frame, places: Places = HERE) -> bool:
+    """Whether the set is there that a file belongs to: the folder that its path begins with."""
+    if isinstance(source, Frame) or "://" in source.pattern:
+        return True
+    first = Path(_pattern(source, places)).parts[0]
+    return any((folder / first).exists() for folder in _folders(source, places)) or "/" not in source.pattern
 
 
 def read(source: Files | Frame, places: Places = HERE, text: Sequence[str] = ()) -> Rows:

@@ -11,6 +11,7 @@ from fairprobe import statistics
 from fairprobe.guards.guard import Guard, Outcome
 from fairprobe.guards.shares import Shares
 from fairprobe.metrics import Grouped, labelled
+from fairprobe.tasks import Simulation
 
 LEAST_OVERLAP = 0.95
 SOME, MANY = 0.01, 0.10
@@ -64,8 +65,8 @@ def _shared(questions: np.ndarray, at: np.ndarray, groups: int) -> np.ndarray:
 def duplicates(shares: Shares) -> Iterator[Guard]:
     """No prompt stands twice in a group as if it were independent evidence."""
     prompts, cluster = shares.part.outcomes.prompts, shares.part.outcomes.samples.cluster
-    if not any(prompts):
-        return
+    if not any(prompts) or isinstance(shares.part.task, Simulation):
+        return  # respondents who are alike are told alike, and answer each for themselves
     first: dict[tuple[int, str | None], object] = {}
     again = np.zeros(len(prompts), dtype=bool)
     for place in np.flatnonzero(shares.kept).tolist():

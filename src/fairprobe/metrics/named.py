@@ -183,9 +183,9 @@ def option_entropy(task: Task) -> Metric:
 def expected_max(task: Task, score: str | None = None, *, k: int = 25) -> Metric:
     """The largest score of k answers to a prompt, on average over all subsets of k of those that were drawn.
 
-    >>> said = Generation([{"begin": "She"}], "{begin}", scorer=len, samples=30, temperature=1.0, name="said")
+    >>> said = Generation([{"begin": "She"}], "{begin}", scorer=loud, samples=30, temperature=1.0, name="said")
     >>> expected_max(said, k=25)
-    expected_max(said, 'len', k=25)
+    expected_max(said, 'loud', k=25)
     """
     return _of_draws("expected_max", task, score, k, ())
 
@@ -205,10 +205,11 @@ def kl_from_base(task: Drift, per: Literal["token", "byte"] = "token") -> Metric
     >>> kl_from_base(Drift(said), "byte")
     kl_from_base(said_drift, 'byte')
     """
-    if not isinstance(task, Drift) or per not in {"token", "byte"}:
-        msg = (
-            f"kl_from_base(Drift(task), 'token' or 'byte') takes what a task's answers are weighed by, not {task!r:.60}"
-        )
+    if not isinstance(task, Drift):
+        msg = f"kl_from_base(Drift(task)) takes a task whose answers are weighed, not {task!r:.60}"
+        raise BadExpectation(msg)
+    if per not in {"token", "byte"}:
+        msg = f"kl_from_base({task.name}, {per!r}): it is told by 'token' or by 'byte'"
         raise BadExpectation(msg)
     return replace(_measure("kl_from_base", task), column=per)
 
@@ -226,8 +227,12 @@ def distinct(task: Task, n: int = 2, *, across: bool = False) -> Metric:
     return _varied("distinct", task, across, (("n", n),))
 
 
-def ead(task: Task, n: int = 2, *, across: bool = False) -> Metric:
-    """Distinct n-grams over what as many drawn at random would give, so that length costs nothing; see `distinct`."""
+def ead(task: Task, n: int = 1, *, across: bool = False) -> Metric:
+    """Distinct n-grams over what as many drawn at random would give, so that length costs nothing; see `distinct`.
+
+    Of a vocabulary of many thousand tokens there are so many pairs that none comes twice by chance: of n above 1 it
+    is `distinct` but for the last digits.
+    """
     return _varied("ead", task, across, (("n", n),))
 
 
@@ -326,7 +331,7 @@ def _of_draws(
     function: str, task: Task, score: str | None, k: int, options: tuple[tuple[str, Hashable], ...]
 ) -> Measure:
     drawn = task.samples if isinstance(task, Generation) else 0
-    if not 1 <= k <= drawn:
+    if not isinstance(k, int) or not 1 <= k <= drawn:
         msg = f"{function}(k={k}) takes k answers to a prompt; {task!r} draws {drawn or 'none'}: Generation(samples=)"
         raise BadExpectation(msg)
     name = score or task.score_names[0]
@@ -338,6 +343,10 @@ def _of_draws(
 
 def _varied(function: str, task: Task, across: bool, options: tuple[tuple[str, Hashable], ...]) -> Measure:
     measure = replace(_measure(function, task), options=(*options, ("across", across)))
+    n = dict(options).get("n", 1)
+    if not isinstance(n, int) or n < 1:
+        msg = f"{measure!r}: n-grams are of 1 token or more, not n={n!r}"
+        raise BadExpectation(msg)
     if not isinstance(task, Generation) or (not across and task.samples < 2):
         msg = (
             f"{measure!r}: how varied answers are takes several to a prompt, Generation(samples=, temperature=), or "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -22,27 +22,44 @@ VARIED: Mapping[str, tuple[float, float]] = {
     "distinct": (0.0, 1.0), "ead": (0.0, math.e / (math.e - 1)), "vendi": (0.0, np.inf), "self_bleu": (0.0, 1.0),
 }  # fmt: skip
 """Metrics of how varied texts are, each with its range."""
+OfDraws = Callable[[np.ndarray, int], np.ndarray]
+Of = Callable[[OfDraws, np.ndarray, int], np.ndarray]
 OF_DRAWS = frozenset({"expected_max", "exceed_rate"})
 """Metrics of each of several answers to a prompt."""
 
 
-def of_draws(measure: Measure, outcomes: Outcomes, score: str) -> np.ndarray:
-    """What k answers to each prompt come to, NaN where one of the answers did not come."""
+def of_draws(measure: Measure, outcomes: Outcomes, score: str, tell: Of) -> np.ndarray:
+    """What k answers to each prompt come to, or how much that varies; NaN where one of the answers did not come."""
     if not outcomes.draws:
         return np.zeros(len(outcomes.samples))
-    held = outcomes.draws[score]
+    held, k = outcomes.draws[score], measure.option("k")
     if measure.function == "expected_max":
-        return expected_max(held, measure.option("k"))
-    above = np.where(np.isnan(held), np.nan, held > measure.option("above"))
-    return any_of(above, measure.option("k"))
+        return tell(expected_max, held, k)
+    return tell(any_of, np.where(np.isnan(held), np.nan, held > measure.option("above")), k)
+
+
+def value_of(draws: OfDraws, held: np.ndarray, k: int) -> np.ndarray:
+    """The value itself."""
+    return draws(held, k)
+
+
+def noise_of(draws: OfDraws, held: np.ndarray, k: int) -> np.ndarray:
+    """Its variance by the draw of answers: a jackknife over them; NaN where there are no more than k."""
+    size = held.shape[1]
+    if size <= k:
+        return np.full(len(held), np.nan)
+    without = np.stack([draws(np.delete(held, at, axis=1), k) for at in range(size)], axis=1)
+    return np.asarray(without.var(axis=1) * (size - 1))
 
 
 def of_each(measure: Measure, outcomes: Outcomes) -> np.ndarray:
     """How varied the answers to each prompt are, NaN where one did not come; 1 each where all are asked together."""
     size = len(outcomes.samples)
+    if measure.function == "self_bleu":
+        diversity.bleu()  # what is lacking is said before anything is asked
     if not outcomes.texts:
         return np.zeros(size)
-    lacking = np.isin(outcomes.status, ["error", "missing"])
+    lacking = np.array([not texts for texts in outcomes.texts]) | np.isin(outcomes.status, ["error", "missing"])
     if measure.option("across"):
         return np.where(lacking, np.nan, 0.0)
     measured, ids = _measured(measure, outcomes), _ids(outcomes)
@@ -74,7 +91,9 @@ def across(measure: Measure) -> Statistic:
                 return remembered[key]
 
             places = [int(chosen.places[each]) for each in at]
-            return rarefied(of, [first[place] for place in places], size, places, FEW_SUBSETS if few else SUBSETS)
+            # a prompt, wherever it stands
+            keys = [outcomes.prompts[place] if outcomes.prompts else place for place in places]
+            return rarefied(of, [first[place] for place in places], size, keys, FEW_SUBSETS if few else SUBSETS)
 
         return statistics.jackknife(statistic, chosen.group, clusters, chosen.groups, low=chosen.low, high=chosen.high)
 

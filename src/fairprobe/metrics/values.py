@@ -14,7 +14,7 @@ from fairprobe import data
 from fairprobe.errors import BadData, BadExpectation, UnknownGroup
 from fairprobe.expressions import Above, Difference, Matched, Measure, Metric, Near, Relative, Treated, Versus, Where
 from fairprobe.metrics.named import OF_CANDIDATES, RATES, READS
-from fairprobe.metrics.texts import OF_DRAWS, VARIED, across, of_draws, of_each
+from fairprobe.metrics.texts import OF_DRAWS, VARIED, across, noise_of, of_draws, of_each, value_of
 from fairprobe.standings import Statistic, below, correlation, per, wins
 from fairprobe.tasks import EXPECTED, Dropped, Labelled, Outcomes, Recorded, Simulation, Task
 from fairprobe.tasks.scoring import natural_range
@@ -184,8 +184,11 @@ def _values(metric: Measure, outcomes: Outcomes, role: Role) -> Values:
     value, (low, high) = numbers(metric, outcomes)
     part = Part(role, metric.task, outcomes)
     size, name = len(outcomes.samples), score_of(metric, outcomes)
-    drawn = metric.task.drawn and (name in outcomes.scores or metric.function in RATES)
-    noise = outcomes.noise.get(name, np.full(size, np.nan if drawn else 0.0))
+    drawn = metric.task.drawn and (name in outcomes.scores or metric.function in {*RATES, *VARIED})
+    if metric.function in OF_DRAWS:
+        noise = of_draws(metric, outcomes, name, noise_of)
+    else:
+        noise = outcomes.noise.get(name, np.full(size, np.nan if drawn else 0.0))
     statistic, ends = _statistic(metric, outcomes)
     low, high = ends or (low, high)
     left_out = tuple(LeftOut(role, dropped) for dropped in outcomes.samples.dropped)
@@ -200,6 +203,8 @@ def _values(metric: Measure, outcomes: Outcomes, role: Role) -> Values:
         alone = np.isnan(value) & outcomes.answered
         return made.only(others).without(alone, f"there is no {against} to win against")
     if metric.function in VARIED and outcomes.texts:
+        unfit = np.array([not texts for texts in outcomes.texts])
+        made = made.without(unfit & outcomes.answered, "it does not fit, so nothing was written")
         return made.without(np.isnan(value) & outcomes.answered, "its answers are too short to differ")
     if metric.function == "flip_rate" and not metric.options and "drawn" in made.frame.columns:
         return made.only(~made.frame["drawn"].to_numpy())
@@ -258,10 +263,10 @@ def _statistic(  # noqa: PLR0911 - one for each kind of metric
 
 def _per(metric: Measure, outcomes: Outcomes) -> tuple[Statistic, tuple[float, float]]:
     """The sum of a column over that of another."""
-    (above, (low, high)), (below, (least, _)) = (
+    (above, (low, high)), (below, _) = (
         _column(metric, outcomes, name) for name in (score_of(metric, outcomes), metric.option("per"))
     )
-    if least < 0:
+    if (below < 0).any():
         msg = f"{metric!r}: {metric.option('per')!r} holds numbers below 0, and nothing is counted per so many"
         raise BadData(msg)
     held = ~np.isnan(above) & ~np.isnan(below)
@@ -282,7 +287,7 @@ def numbers(  # noqa: PLR0911 - one for each kind of metric
         return of_each(metric, outcomes), VARIED[metric.function]
     if metric.function in OF_DRAWS:
         ends = (0.0, 1.0) if metric.function == "exceed_rate" else outcomes.range_of(name)
-        return of_draws(metric, outcomes, name), ends
+        return of_draws(metric, outcomes, name, value_of), ends
     if metric.function == "kl_from_base":
         return _divergence(metric, outcomes)
     if metric.function == "alignment":
@@ -443,7 +448,7 @@ def _join(new: Values, old: Values) -> tuple[Values, Values]:
     ours, theirs = new.parts[0].outcomes.samples, old.parts[0].outcomes.samples
     keys = new.task.keys if isinstance(new.task, Recorded) else ()
     if not keys:
-        if not isinstance(new.task, Recorded):
+        if not isinstance(new.task, Recorded) and len(ours) == len(theirs):
             # what has no number with one checkpoint is not compared
             new, old = (one.without(~other.kept, f"no number of the {role}'s") for one, other, role in (
                 (new, old, "baseline"), (old, new, "model"),

@@ -12,7 +12,7 @@ WORDS: Mapping[str, str] = {
     "win_rate": "win rate against {against}", "share_below": "share below {reference}",
     "kl_from_base": "divergence from the baseline per {column}", "preference_margin": "preference margin",
     "expected_max": "largest {column} of {k}", "exceed_rate": "share with {column} above {above}",
-    "distinct": "distinct {n}-grams", "ead": "distinct {n}-grams over expected", "vendi": "Vendi score",
+    "distinct": "distinct {n}-grams", "ead": "distinct {n}-grams over expected ones", "vendi": "Vendi score",
     "spearman": "Spearman's rho with {order}", "kendall": "Kendall's tau with {order}",
 }  # fmt: skip
 UNITS: Mapping[str | None, str] = {"loglikelihood": " (nats)"}

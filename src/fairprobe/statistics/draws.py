@@ -24,9 +24,10 @@ def expected_max(values: ArrayLike, k: int) -> FloatArray:
     held = np.sort(np.asarray(values, dtype=np.float64), axis=1)
     size = _enough(held, k)
     # the i-th smallest is the largest of as many subsets as there are of k - 1 below it
-    shares = special.comb(np.arange(size), k - 1) / special.comb(size, k)
-    expected: FloatArray = held @ shares
-    return expected
+    shares = _comb(np.arange(size, dtype=np.float64), k - 1, size, k)
+    # an infinite value that is never the largest counts for nothing
+    expected: FloatArray = np.where(shares > 0, held, 0.0) @ shares
+    return np.asarray(np.where(np.isnan(held).any(axis=1), np.nan, expected))
 
 
 def any_of(hits: ArrayLike, k: int) -> FloatArray:
@@ -37,8 +38,20 @@ def any_of(hits: ArrayLike, k: int) -> FloatArray:
     """
     held = np.asarray(hits, dtype=np.float64)
     size = _enough(held, k)
-    missed: FloatArray = special.comb(size - held.sum(axis=1), k) / special.comb(size, k)
+    missed = _comb(size - held.sum(axis=1), k, size, k)
     return np.asarray(np.where(np.isnan(held).any(axis=1), np.nan, 1 - missed))
+
+
+def _comb(of: FloatArray, chosen: int, size: int, k: int) -> FloatArray:
+    """The subsets of `chosen` out of some, over those of k out of all; in logarithms, since both may be too many."""
+    with np.errstate(invalid="ignore"):
+        ways = np.where(of >= chosen, _log_comb(np.maximum(of, chosen), chosen) - _log_comb(size, k), -np.inf)
+    return np.asarray(np.exp(ways))
+
+
+def _log_comb(size: ArrayLike, k: int) -> FloatArray:
+    size = np.asarray(size, dtype=np.float64)
+    return np.asarray(special.gammaln(size + 1) - special.gammaln(k + 1) - special.gammaln(size - k + 1))
 
 
 def _enough(values: FloatArray, k: int) -> int:

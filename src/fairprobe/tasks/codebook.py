@@ -91,14 +91,25 @@ class Codebook:
         if not isinstance(given, Mapping) or not {"persona", "languages", "questions"} <= given.keys():
             msg = "a codebook is a mapping with 'persona', 'languages' and 'questions'; see fairprobe.tasks.codebook"
             raise BadData(msg)
-        made = cls(json.dumps(given, sort_keys=True, ensure_ascii=False))
-        made._check()
+        made = cls(json.dumps(given, ensure_ascii=False))
+        try:
+            made._check()
+        except BadData:
+            raise
+        except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
+            msg = f"the codebook is not of the form that fairprobe.tasks.codebook describes: {error!r}"
+            raise BadData(msg) from error
         return made
 
     @property
     def languages(self) -> tuple[str, ...]:
         """The languages that it has a template for."""
         return tuple(self._held["languages"])
+
+    @property
+    def fields(self) -> Mapping[str, str]:
+        """What a persona is made of, each with the column that holds it."""
+        return {name: str(said["column"]) for name, said in self._held["persona"].items()}
 
     @property
     def questions(self) -> tuple[Question, ...]:
@@ -128,6 +139,8 @@ class Codebook:
         if value is None:
             msg = f"{where} has no {column!r}, which its persona needs for {name!r}"
             raise BadData(msg)
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)  # a column with a gap holds floats
         labels = said.get("labels", {}).get(language)
         if labels is None:
             return str(value)
@@ -139,25 +152,50 @@ class Codebook:
         return str(labels[str(value)])
 
     def _check(self) -> None:
-        names = {*self._held["persona"], "question", "options"}
+        if not self._held["languages"] or not self.questions:
+            msg = "the codebook has a template for each of its languages and a list of questions; one of them is empty"
+            raise BadData(msg)
         for language, template in self._held["languages"].items():
-            used = {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}
-            if not {"question", "options"} <= used <= names:
-                odd = sorted(used - names) or sorted({"question", "options"} - used)
+            self._check_template(language, template)
+        for name, said in self._held["persona"].items():
+            lacking = [each for each in self.languages if "labels" in said and each not in said["labels"]]
+            if not said["column"] or lacking:
+                msg = f"the codebook's persona field {name!r} has labels, and none in {lacking[0]!r}"
+                raise BadData(msg)
+        ids = [each.id for each in self.questions]
+        if twice := [each for each in ids if ids.count(each) > 1]:
+            msg = f"the codebook has the question {twice[0]!r} twice"
+            raise BadData(msg)
+        for each in self.questions:
+            self._check_question(each)
+
+    def _check_template(self, language: str, template: str) -> None:
+        names = {*self._held["persona"], "question", "options"}
+        used = {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}
+        if not {"question", "options"} <= used <= names:
+            odd = sorted(used - names) or sorted({"question", "options"} - used)
+            msg = (
+                f"the codebook's template in {language!r}: {odd[0]!r} is lacking, or no field of the persona: it "
+                "has {question}, {options} and fields"
+            )
+            raise BadData(msg)
+
+    def _check_question(self, each: Question) -> None:
+        if each.kind not in {"ordinal", "nominal"}:
+            msg = f"the codebook's question {each.id}: kind is 'ordinal' or 'nominal', not {each.kind!r}"
+            raise BadData(msg)
+        steps = [code for code in each.codes if code != each.unsure]
+        if len({*each.codes}) < len(each.codes) or len(steps) < 2:
+            msg = f"the codebook's question {each.id} takes two codes or more, each once, not {each.codes}"
+            raise BadData(msg)
+        if each.unsure is not None and each.unsure not in each.codes:
+            msg = f"the codebook's question {each.id}: unsure={each.unsure!r} is none of its codes {each.codes}"
+            raise BadData(msg)
+        for language in self.languages:
+            options, words = each.options.get(language, ()), each.paraphrases.get(language, ())
+            if len(options) != len(each.codes) or len(words) != each.wordings or not words:
                 msg = (
-                    f"the codebook's template in {language!r}: {odd[0]!r} is lacking, or no field of the persona: it "
-                    "has {question}, {options} and fields"
+                    f"the codebook's question {each.id} has {len(each.codes)} codes and {each.wordings} wordings; "
+                    f"in {language!r} {len(options)} options and {len(words)} paraphrases"
                 )
                 raise BadData(msg)
-        for each in self.questions:
-            if each.kind not in {"ordinal", "nominal"}:
-                msg = f"the codebook's question {each.id}: kind is 'ordinal' or 'nominal', not {each.kind!r}"
-                raise BadData(msg)
-            for language in self.languages:
-                options, words = each.options.get(language, ()), each.paraphrases.get(language, ())
-                if len(options) != len(each.codes) or len(words) != each.wordings or not words:
-                    msg = (
-                        f"the codebook's question {each.id} has {len(each.codes)} codes and {each.wordings} wordings; "
-                        f"in {language!r} {len(options)} options and {len(words)} paraphrases"
-                    )
-                    raise BadData(msg)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,7 +13,7 @@ from fairprobe import data
 from fairprobe.errors import BadData
 from fairprobe.requests import Generated, Request, Response, Weigh, Weighed
 from fairprobe.tasks.generation import Generation
-from fairprobe.tasks.task import Followed, Followers, Outcomes, Samples, unanswered
+from fairprobe.tasks.task import Followed, Followers, Outcomes, Samples, check_name, unanswered
 
 OF_BOTH = ("model", "baseline")
 
@@ -38,7 +39,11 @@ class Drift(Followed):
                 f"temperature=1.0)), not {self.data!r:.80}"
             )
             raise BadData(msg)
+        if self.pair or self.cluster or self.weight:
+            msg = f"Drift({self.data.name}): its samples are those of the Generation; give that pair, cluster or weight"
+            raise BadData(msg)
         object.__setattr__(self, "name", self.name or f"{self.data.name}_drift")
+        check_name(self.name)
 
     def __repr__(self) -> str:
         return repr(self.data).replace(f"{type(self.data).__name__}({self.data.name!r}", f"Drift({self.name!r}", 1)
@@ -94,9 +99,9 @@ class Drift(Followed):
         table = np.array([row for row, _ in found], dtype=float)
         nats = table[:, 0] if alike else np.full(len(table), np.nan)
         bits = (table[:, 0] if alike else table[:, 1]) / np.log(2)
-        plain = self.of.outcomes(samples, responses)
+        plain = _unscored(self.of).outcomes(samples, responses)
         scores = {"nats": nats, "bits": bits, "tokens": table[:, 2], "bytes": table[:, 3]}
-        lacking = np.isnan(table).any(axis=1) & np.isin(plain.status, ["error", "missing"], invert=True)
+        lacking = np.isnan(table[:, 1]) & np.isin(plain.status, ["error", "missing"], invert=True)
         return Outcomes(
             samples, scores, np.where(lacking, "missing", plain.status), plain.responses, plain.prompts,
             targets=[None] * len(samples), ranges=self.ranges(samples), texts=plain.texts,
@@ -123,14 +128,25 @@ def _apart(
     if any(unanswered(each) in {"missing", "error"} for each in answers):
         return (np.nan,) * 4, True
     texts = [each.text for each in answers if isinstance(each, Generated) and each.text.strip()]
-    nats = ratio = tokens = 0.0
+    nats, ratio, tokens, alike = 0.0, 0.0, 0.0, True
     for mine, other in zip(ours, theirs, strict=True):
         if not isinstance(mine, Weighed) or not isinstance(other, Weighed):
             return (np.nan,) * 4, True
         ratio += sum(mine.loglikelihoods) - sum(other.loglikelihoods)
-        if mine.ids != other.ids:
-            return (np.nan, ratio, np.nan, float(sum(map(len, map(str.encode, texts))))), False
-        off = np.array(other.loglikelihoods) - np.array(mine.loglikelihoods)
-        nats += float((np.expm1(off) - off).sum())
-        tokens += len(off)
-    return (nats, ratio, tokens, float(sum(len(text.encode()) for text in texts))), True
+        tokens += len(mine.loglikelihoods)
+        alike = alike and mine.ids == other.ids
+        if alike:
+            off = np.array(other.loglikelihoods) - np.array(mine.loglikelihoods)
+            nats += float((np.expm1(off) - off).sum())
+    return (nats if alike else np.nan, ratio, tokens, float(sum(len(text.encode()) for text in texts))), alike
+
+
+def _unscored(task: Generation) -> Generation:
+    """The same task, of which is told whether an answer came and not how good it is."""
+    made = copy(task)  # what is given was made into values when the task was
+    object.__setattr__(made, "scorer", (("any", _any),))
+    return made
+
+
+def _any(_response: str, _target: object, _row: object) -> float:
+    return 1.0

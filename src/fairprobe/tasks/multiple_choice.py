@@ -98,7 +98,9 @@ class MultipleChoice(Choosing):
         for name, column in self._worth:
             numbers = self._numbers(samples, column)
             found[name] = _taken(chosen, numbers)
-            found[f"{EXPECTED}{name}"] = np.array([each @ held for each, held in zip(shares, numbers, strict=True)])
+            expected = np.array([each @ held for each, held in zip(shares, numbers, strict=True)])
+            # no answer is worth what it is worth where answers are written
+            found[f"{EXPECTED}{name}"] = np.where(np.isnan(expected), found[name], expected)
         found |= {ENTROPY: entropies(shares), OPTION_MASS: masses(answers)}
         return Outcomes(
             samples,

@@ -7,6 +7,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Literal
 
 import numpy as np
+import polars as pl
 
 from fairprobe import data
 from fairprobe.errors import BadData
@@ -35,7 +36,7 @@ class Preference(Asking):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.by not in {"likelihood", "reward"}:
+        if self.by not in ("likelihood", "reward"):
             msg = f"{self!r}: by is 'likelihood' (a language model) or 'reward' (a reward model), not {self.by!r}"
             raise BadData(msg)
 
@@ -66,7 +67,8 @@ class Preference(Asking):
                 raise BadData(msg)
             if texts[0] == texts[1]:
                 msg = (
-                    f"{self!r}: row {number} has one answer as {self.chosen!r} and {self.rejected!r}: {texts[0]!r:.60}"
+                    f"{self!r}: row {number} has one answer as {self.chosen!r} and {self.rejected!r}, of which none "
+                    f"is preferred; leave the row out: {texts[0]!r:.60}"
                 )
                 raise BadData(msg)
 
@@ -117,7 +119,7 @@ class Preference(Asking):
         return 0.5
 
     def _pairs(self, samples: Samples) -> list[tuple[str, str]]:
-        return samples.frame.select(self.chosen, self.rejected).rows()
+        return samples.frame.select(pl.col(self.chosen, self.rejected).cast(pl.String)).rows()
 
     def _weighed(self, answers: Sequence[Response | None]) -> tuple[tuple[float, float], Status]:
         lacking = next(filter(None, map(unanswered, answers)), None)

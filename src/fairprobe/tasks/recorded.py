@@ -148,8 +148,9 @@ class Recorded(Scoring):
     def has(self, model: str, places: data.Places = data.HERE) -> bool:
         """Whether there is a recording of this model."""
         if not data.lies(self.data, places.of(model)):
-            # a file that lies nowhere under any name is an error, which reading it says
-            return not (isinstance(self.data, data.Files) and "{model}" in self.data.pattern)
+            # a file that lies nowhere under any name is an error, which reading it says, if the set's others are here
+            named = isinstance(self.data, data.Files) and "{model}" in self.data.pattern
+            return not named and data.is_here(self.data, places.of(model))
         try:
             return self.model is None or model in self._models(self.load(places.of(model)).frame)
         except BadData:

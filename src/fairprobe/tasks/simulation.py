@@ -42,9 +42,9 @@ class Simulation(MultipleChoice):
 
     Scores are `hard` (the same answer), `soft` (1 less the distance of answers on an ordered scale over its length,
     exact match else and of "don't know") and `lift`: the soft score less what it is on average with the answers of
-    other respondents `within` the same country. By the options' probabilities all of them are means (`expected_`);
-    with `scoring="generate"` the majority of `draws` answers at a temperature is what is answered, the earliest in a
-    tie. What is no answer is a wrong one.
+    respondents `within` the same country, each by its weight. By the options' probabilities all of them are means
+    (`expected_`); with `scoring="generate"` the majority of `draws` answers at a temperature is what is answered, the
+    earliest in a tie. What is no answer is a wrong one.
     """
 
     codebook: Any = None
@@ -65,6 +65,9 @@ class Simulation(MultipleChoice):
         object.__setattr__(self, "prompt", self.prompt or _asked)
         object.__setattr__(self, "temperature", float(self.temperature))
         super().__post_init__()
+        if reserved := sorted({*MADE} & {*held.fields}):
+            msg = f"{self!r}: the codebook's persona has a field {reserved[0]!r}, a column that samples have; rename it"
+            raise BadData(msg)
         if unknown := [each for each in self.languages if each not in held.languages]:
             msg = f"{self!r}: the codebook tells no persona in {unknown[0]!r}; it has {', '.join(held.languages)}"
             raise BadData(msg)
@@ -142,6 +145,9 @@ class Simulation(MultipleChoice):
         """A sample for each respondent, question, paraphrase and language."""
         for name in MADE:
             data.without(rows.frame, name, repr(self))
+        known = rows.frame.drop_nulls([column for column in self._book.fields.values() if column in rows.frame.columns])
+        untold = list(self._without_personas(rows.frame))
+        rows = replace(rows, frame=known)
         respondents = self._named(rows.frame)
         people, dropped = self._answers_of(rows.frame), self._unanswered(respondents)
         weights = self._weights(rows.frame)
@@ -156,7 +162,7 @@ class Simulation(MultipleChoice):
         asked = np.array([f"{each['question']}/{each['paraphrase']}" for _, each in told], dtype=object)
         return replace(
             self._tied(samples, keys), cluster=samples.cluster if self.cluster else clusters, asked=asked,
-            dropped=(*samples.dropped, *dropped),
+            dropped=(*samples.dropped, *untold, *dropped),
         )  # fmt: skip
 
     def _answers_of(self, frame: pl.DataFrame) -> list[_Asked]:
@@ -164,7 +170,7 @@ class Simulation(MultipleChoice):
         found = [
             _Asked(row, question, question.codes.index(code))
             for question in self._book.questions
-            for row, code in enumerate(data.column(frame, question.id, f"{self!r} with its codebook").to_list())
+            for row, code in enumerate(self._codes(frame, question).to_list())
             if code in question.codes
         ]
         if not found:
@@ -172,18 +178,29 @@ class Simulation(MultipleChoice):
             raise BadData(msg)
         return sorted(found, key=lambda each: each.row)
 
+    def _codes(self, frame: pl.DataFrame, question: Question) -> pl.Series:
+        """What was answered, as numbers: a column with a gap may hold texts."""
+        held = data.column(frame, question.id, f"{self!r} with its codebook")
+        return held.cast(pl.Float64, strict=False)
+
     def _unanswered(self, frame: pl.DataFrame) -> Iterator[Dropped]:
         """The samples that answers which are none of the options would have been: counted, by every group."""
         for question in self._book.questions:
-            held = frame[question.id]
-            without = held.is_null() | ~held.is_in(list(question.codes))
+            without = ~self._codes(frame, question).is_in(list(map(float, question.codes)), nulls_equal=True)
             if without.any():
-                codes = ", ".join(sorted({str(code) for code in held.filter(without).to_list()})[:4])
-                asked = pl.DataFrame(self._ways(question))
-                yield Dropped(
-                    f"{question.id} has no answer among its options ({codes})",
-                    frame.filter(without).join(asked, how="cross"),
-                )
+                codes = ", ".join(sorted({str(code) for code in frame[question.id].filter(without).to_list()})[:4])
+                reason = f"{question.id} has no answer among its options ({codes})"
+                yield Dropped(reason, self._as_samples(frame.filter(without), question))
+
+    def _without_personas(self, frame: pl.DataFrame) -> Iterator[Dropped]:
+        """The samples of respondents who cannot be told: counted."""
+        for name, column in self._book.fields.items():
+            held = frame.filter(data.column(frame, column, f"the persona of {self!r} with its codebook").is_null())
+            for question in self._book.questions if held.height else ():
+                yield Dropped(f"{column} is empty, of which the persona has {name}", self._as_samples(held, question))
+
+    def _as_samples(self, frame: pl.DataFrame, question: Question) -> pl.DataFrame:
+        return frame.join(pl.DataFrame(self._ways(question)), how="cross")
 
     def _ways(self, question: Question) -> list[dict[str, Any]]:
         """Everything that a respondent is asked by one question: in each language, in each wording."""
@@ -197,26 +214,40 @@ class Simulation(MultipleChoice):
     ) -> list[dict[str, list[float]]]:
         """For each answer, what every option of the question is worth beside it."""
         groups = data.column(frame, self.within, f"{self!r}, within={self.within!r},").to_list()
+        if None in groups:
+            msg = (
+                f"{self!r}: respondent {groups.index(None) + 1} has no {self.within!r}, within which others are found "
+                "to be taken for; leave the row out, or give within='…'"
+            )
+            raise BadData(msg)
         together: dict[tuple[Any, str], list[_Asked]] = defaultdict(list)
         for each in people:
             together[groups[each.row], each.question.id].append(each)
+        usual = {key: self._usual(key, held, weights[[each.row for each in held]]) for key, held in together.items()}
         found = []
         for each in people:
+            mean, alone = usual[groups[each.row], each.question.id]
             soft = each.question.soft(each.answer)
-            others = [other for other in together[groups[each.row], each.question.id] if other.row != each.row]
-            shares = weights[[other.row for other in others]]
-            if not others or not shares.sum():
-                msg = (
-                    f"{self!r}: {self.within} {groups[each.row]!r} has one respondent with an answer to "
-                    f"{each.question.id}, and nobody to be taken for; leave {self.within} out, or the question"
-                )
-                raise BadData(msg)
-            usual = np.average([each.question.soft(other.answer) for other in others], axis=0, weights=shares)
-            hard = np.eye(len(each.question.codes))[each.answer]
             found.append({
-                WORTH["hard"]: hard.tolist(), WORTH["soft"]: soft.tolist(), WORTH["lift"]: (soft - usual).tolist(),
+                WORTH["hard"]: np.eye(len(each.question.codes))[each.answer].tolist(), WORTH["soft"]: soft.tolist(),
+                WORTH["lift"]: ((soft - mean) / alone).tolist(),
             })  # fmt: skip
         return found
+
+    def _usual(self, key: tuple[Any, str], people: Sequence[_Asked], weights: np.ndarray) -> tuple[np.ndarray, float]:
+        """What each option scores on average with the answers of one group, and how much of that is others' share.
+
+        That all of the group is in the average lets one answer for everybody lift nothing, whatever the weights;
+        what each adds to it is divided out, so that of equal weights it is the average of the others.
+        """
+        others = 1 - float((weights**2).sum() / weights.sum() ** 2) if weights.sum() else 0.0
+        if others < 1e-9:
+            msg = (
+                f"{self!r}: one respondent alone of {self.within} {key[0]!r} has an answer to {key[1]} (and a weight), "
+                f"so there is nobody to be taken for; leave {key[0]!r} out, or the question"
+            )
+            raise BadData(msg)
+        return np.average([each.question.soft(each.answer) for each in people], axis=0, weights=weights), others
 
     def _told(
         self, frame: pl.DataFrame, people: Sequence[_Asked], worth: Sequence[Mapping[str, list[float]]]

@@ -218,12 +218,7 @@ class Task:
             )
             raise BadData(msg)
         object.__setattr__(self, "name", self.name or source.stem())
-        if not self.name.isidentifier() or keyword.iskeyword(self.name):
-            msg = (
-                f"name={self.name!r}: a task's name is used in expressions, so it is a word of letters, "
-                "digits and _; give another name="
-            )
-            raise BadData(msg)
+        check_name(self.name)
 
     def __repr__(self) -> str:
         source = self.data.pattern if isinstance(self.data, data.Files) else f"{self.data.rows.height} samples"
@@ -526,6 +521,16 @@ def spent(responses: Sequence[Sequence[Response | None]]) -> Mapping[str, np.nda
 
 def _answer_tokens(answer: Answer) -> float:
     return float(answer.output_tokens if hasattr(answer, "output_tokens") else sum(getattr(answer, "tokens", ())))
+
+
+def check_name(name: str) -> None:
+    """Raise `BadData` for what is no name in an expression."""
+    if not name.isidentifier() or keyword.iskeyword(name):
+        msg = (
+            f"name={name!r}: a task's name is used in expressions, so it is a word of letters, "
+            "digits and _; give another name="
+        )
+        raise BadData(msg)
 
 
 def named_scorers(scorer: Scorer | Mapping[str, Scorer]) -> tuple[tuple[str, Scorer], ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -26,8 +27,11 @@ class Treatment:
     column: str = "language"
 
     def __post_init__(self) -> None:
-        if not self.name.isidentifier():
-            msg = f"Treatment({self.name!r}): its name stands in expressions, so it is a word of letters, digits and _"
+        if not self.name.isidentifier() or keyword.iskeyword(self.name):
+            msg = (
+                f"Treatment({self.name!r}): its name stands in expressions, so it is a word of letters, digits and _ "
+                "that Python does not use itself"
+            )
             raise BadData(msg)
         if isinstance(self.text, Mapping):
             object.__setattr__(self, "text", tuple(self.text.items()))
@@ -41,6 +45,10 @@ class Treatment:
         if isinstance(content, str):
             return f"{before}\n\n{content}"
         users = [at for at, (role, _) in enumerate(content) if role == "user"]
+        if not users:
+            roles = ", ".join(role for role, _ in content)
+            msg = f"the treatment {self.name} stands before the first message of the user, and there is none: {roles}"
+            raise BadData(msg)
         return tuple(
             (role, f"{before}\n\n{text}") if at in users[:1] else (role, text)
             for at, (role, text) in enumerate(content)
@@ -48,7 +56,13 @@ class Treatment:
 
     def _told(self, row: Mapping[str, Any]) -> str:
         texts = dict(self.text)  # type: ignore[arg-type]  # pairs since it was made
-        value = row.get(self.column)
+        if self.column not in row:
+            msg = (
+                f"the treatment {self.name} has a text for {', '.join(map(str, texts))} by the column {self.column!r}, "
+                f"and there is none; name another, Treatment({self.name!r}, …, column='…')"
+            )
+            raise BadData(msg)
+        value = row[self.column]
         if value not in texts:
             msg = (
                 f"the treatment {self.name} has a text for {', '.join(map(str, texts))} in {self.column!r}, and a "
