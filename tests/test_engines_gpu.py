@@ -10,7 +10,7 @@ import torch
 from checkpoints import answered, make_checkpoint, make_classifier
 from fairprobe.engines import open_engine, resolve
 from fairprobe.noise import again, noise
-from fairprobe.requests import Choose, Embed, Generate, Prompt, Rate
+from fairprobe.requests import Choose, Embed, Generate, Prompt, Rate, Weigh
 
 pytestmark = [
     pytest.mark.gpu,
@@ -24,6 +24,7 @@ CHOICES = [
     for options in (("cow", "the old stone bridge"), ("A", "B"))
 ]
 WRITTEN = [Generate(Prompt(f"{number}. {text}"), max_tokens=12) for number in range(40) for text in QUESTIONS]
+WEIGHED = [Weigh(Prompt(text, format="plain"), (" The old mill, and then the market.",)) for text in QUESTIONS]
 EMBEDDED = [Embed(Prompt(text)) for text in QUESTIONS]
 RATED = [Rate(Prompt(text), "A cow.") for text in QUESTIONS]
 
@@ -54,7 +55,7 @@ def assert_alike(requests, one, other):
 
 
 def test_a_gpu_gives_what_a_cpu_does(tiny):
-    requests = [*CHOICES, *WRITTEN, *EMBEDDED]
+    requests = [*CHOICES, *WRITTEN, *WEIGHED, *EMBEDDED]
     there, described = ask(tiny, requests, dtype="float32")
     here, _ = ask(tiny, requests, device="cpu")
     assert described["device"] == "cuda"

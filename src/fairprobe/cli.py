@@ -82,7 +82,8 @@ def sets(
             raise FairprobeError(msg)
     for field, value in asdict(known[name]).items():
         shown = ", ".join(value) if isinstance(value, tuple) else value
-        typer.echo(f"{field}: {'not verified' if field == 'revision' and not value else shown}")
+        if field == "revision" or shown:
+            typer.echo(f"{field}: {shown or 'not verified against the hub'}")
 
 
 class Form(StrEnum):
