@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 hypothesis.settings.register_profile("unhurried", deadline=None)
 hypothesis.settings.load_profile("unhurried")
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # workers have a core each; threads of one would wait for those of another
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # runs inside tests are no steps of ours
 os.environ.pop("GITHUB_STEP_SUMMARY", None)
 

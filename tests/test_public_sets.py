@@ -325,8 +325,9 @@ def test_the_command_tells_a_sets_columns_and_whether_its_revision_is_verified(n
     assert told["title"] == SETS[name][0]
     assert told["licence"] == SETS[name][2]
     assert told["columns"] == ", ".join(mapped()[name].columns)
-    assert told["revision"] == (mapped()[name].revision or "not verified")
-    assert told["non_commercial"] == str(name in NON_COMMERCIAL)
+    assert told["revision"] == (mapped()[name].revision or "not verified against the hub")
+    assert ("non_commercial" in told) == (name in NON_COMMERCIAL)
+    assert all(told.values()), "what a set has not is not listed"
 
 
 def test_the_command_refuses_an_unknown_set_with_those_that_there_are():

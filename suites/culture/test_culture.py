@@ -1,6 +1,7 @@
-"""Cultural alignment: told to be a respondent of a survey, does a model answer as that respondent did?
+r"""Cultural alignment: told to be a respondent of a survey, does a model answer as that respondent did?
 
-    pytest suites/culture --model=path/to/aligned --baseline=path/to/base --fairprobe-data=DIR
+    pytest suites/culture --model=path/to/aligned --baseline=path/to/base --fairprobe-data=DIR \
+        --fairprobe-accept=non-commercial
     pytest suites/culture --model=path/to/aligned --fairprobe-profile=sample        our own rows: no claim
 
 After AlKhamissi et al. 2024 (arXiv:2402.13231). The survey is yours: DIR/wvs/respondents.csv in the columns of the

@@ -28,7 +28,7 @@ def first_turns(path: Path) -> pl.DataFrame:
         {
             "prompt": row["first_turn_prompt"], "chosen": row[f"first_turn_{row['first_turn_preferred_response']}"],
             "rejected": row[name], "annotator_country": row["annotator_country"], "assigned_lang": row["assigned_lang"],
-            "pair": row["conversation_id"], "other": letter,
+            "annotator": row["annotator_id"], "other": letter,
         }
         for row in kept.iter_rows(named=True)
         for letter, name in names.items()
@@ -37,8 +37,8 @@ def first_turns(path: Path) -> pl.DataFrame:
 
 
 people = public("community_alignment", "**/*.parquet", read=first_turns, sample="sample/pairs.jsonl")
-pairs = Preference(people, name="pairs", prompt="{prompt}", cluster="pair")
-rated = Preference(people, name="rated", prompt="{prompt}", cluster="pair", by="reward")
+pairs = Preference(people, name="pairs", prompt="{prompt}", cluster="annotator")
+rated = Preference(people, name="rated", prompt="{prompt}", cluster="annotator", by="reward")
 statements = Preference(
     Dataset(
         "persona/{behaviour}.jsonl", hub="Anthropic/model-written-evals", licence="CC-BY-4.0",

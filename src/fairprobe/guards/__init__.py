@@ -42,7 +42,7 @@ def check(expectation: Expectation, grouped: Grouped, decision: Decision | None,
         for shares in parts:
             # what a group without samples lacks is samples
             if shares.sizes.all():
-                yield from _of_answers(expectation, shares)
+                yield from _of_answers(expectation, shares, infers=infers)
         # both checkpoints have the same samples
         yield from _of_samples(expectation, parts[0])
     asked = [part for values in grouped.values for part in values.parts]
@@ -50,7 +50,7 @@ def check(expectation: Expectation, grouped: Grouped, decision: Decision | None,
     yield from noise(asked, None if decision is None else abs(decision.value - expectation.bound))
 
 
-def _of_answers(expectation: Expectation, shares: Shares) -> Iterator[Guard]:
+def _of_answers(expectation: Expectation, shares: Shares, *, infers: bool) -> Iterator[Guard]:
     """The guards of what one checkpoint answered."""
     functions, columns = _functions(expectation), expectation.question.columns
     score = score_of(_read(expectation, shares), shares.part.outcomes)
@@ -62,7 +62,7 @@ def _of_answers(expectation: Expectation, shares: Shares) -> Iterator[Guard]:
         yield from choices(shares)
     yield from judged(shares, columns, score)
     if functions <= KNOW_CHANCE:
-        yield from above_chance(shares, columns, score)
+        yield from above_chance(shares, columns, score, infers=infers)
     if "tokens_per_sample" not in functions:
         yield from tokens(shares)
 

@@ -16,17 +16,20 @@ from fairprobe.tasks import Recorded
 CEILING = 0.98
 
 
-def above_chance(shares: Shares, columns: Sequence[str], score: str) -> Iterator[Guard]:
-    """The best-off group does better than an answer that knows nothing; a baseline that does not is a caveat."""
+def above_chance(shares: Shares, columns: Sequence[str], score: str, *, infers: bool) -> Iterator[Guard]:
+    """The best-off group does better than an answer that knows nothing; a baseline that does not is a caveat.
+
+    Of these very samples it does where its value does; of others like them it has to be shown.
+    """
     part = shares.part
     chance = part.task.chance(part.outcomes.samples.take(np.flatnonzero(shares.kept)))
     if chance is not None:
-        yield beats(chance, shares, columns, score)
+        yield beats(chance, shares, columns, score, infers=infers)
     elif isinstance(part.task, Recorded):
         yield Guard("above_chance", "caveat", f"not known for {part.task.name}: say it with at_chance=0.25")
 
 
-def beats(chance: float, shares: Shares, columns: Sequence[str], score: str) -> Guard:
+def beats(chance: float, shares: Shares, columns: Sequence[str], score: str, *, infers: bool = True) -> Guard:
     """The best-off group is shown above chance, by what a judge's errors leave of its score."""
     rates = shares.mean(shares.part.outcomes.scores[score])
     if rates is None:
@@ -36,8 +39,8 @@ def beats(chance: float, shares: Shares, columns: Sequence[str], score: str) -> 
         with suppress(NoEvidence, ValueError):
             rates = statistics.corrected(rates, told(shares.part.outcomes.labelled[score], columns, shares.labels))
     # "every group is below chance" is refuted when one is shown above it, the best-off one first
-    shown = shown_above(rates, chance)
     best = int(np.argmax(rates.theta))
+    shown = shown_above(rates, chance) if infers else bool(rates.theta[best] > chance)
     detail = f"best-off group {shares.where(best)} at {rates.theta[best]:.1%}, chance {chance:.1%}"
     if shown:
         return Guard("above_chance", "pass", detail)

@@ -20,7 +20,7 @@ SOME, MANY = 0.01, 0.10
 
 def enough_clusters(grouped: Grouped) -> Guard:
     """Every group has enough independent samples for its spread to be known."""
-    bounded = all(np.isfinite([values.low, values.high]).all() for values in grouped.values)
+    bounded = all(np.isfinite([values.low, values.high]).all() and not values.divides for values in grouped.values)
     least = statistics.enough_clusters(bounded)
     counts = []
     for values, at in zip(grouped.values, grouped.index, strict=True):

@@ -73,6 +73,9 @@ def across(measure: Measure) -> Statistic:
     """How varied the first answers to all prompts of a group are, at the same number of prompts for each group."""
 
     def estimates(outcomes: Outcomes, chosen: Selection) -> Estimates:
+        if not outcomes.texts:
+            msg = "how varied texts are is not known before they are written"
+            raise ValueError(msg)
         measured, ids = _measured(measure, outcomes), _ids(outcomes)
         first = {place: ids[place][0] if ids[place] else () for place in chosen.places.tolist()}
         clusters = outcomes.samples.cluster[chosen.places].tolist()

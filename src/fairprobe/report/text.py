@@ -85,6 +85,10 @@ def engine_lines(results: Mapping[str, Any]) -> list[str]:
     return [printable(f"engine {engine['name']}: {line}") for line in [*failures, *engine.get("notes", ()), *noise]]
 
 
+MOST_NEEDED = 1_000_000
+"""Clusters from which on a number says no more than that there are never so many."""
+
+
 def power_lines(foreseen: Sequence[Foresight]) -> list[str]:
     """What expectations could decide, as a table, with what its columns mean below it."""
     if not foreseen:
@@ -240,14 +244,21 @@ def _foreseen(foresight: Foresight) -> list[str]:
     if power is None:
         return [*cells, "unknown", "unknown", "unknown"]
     least, most = foresight.ends or (-math.inf, math.inf)
+    question = expectation.question
+    if question.kind == "gap" and (question.reference is None or question.two_sided):
+        least = max(least, 0.0)
     usual = _usual(each for each in (power.below, power.above) if math.isfinite(each))
     low = f"<= {number(power.below, usual)}" if power.below >= least and math.isfinite(power.below) else "none"
     high = f">= {number(power.above, usual)}" if power.above <= most and math.isfinite(power.above) else "none"
     passes, fails = (low, high) if expectation.comparison in {"<", "<="} else (high, low)
     passes = passes if foresight.can_pass is not False else "none"
     unknown = "never" if math.isfinite(power.below) else "unknown"
-    needed = unknown if power.needed is None else f"{power.needed:,}"
+    needed = unknown if power.needed is None else _most(power.needed)
     return [*cells, *(f"{each}*" if foresight.assumed else each for each in (passes, fails, needed))]
+
+
+def _most(count: int) -> str:
+    return f"{count:,}" if count < MOST_NEEDED else f"over {MOST_NEEDED:,}"
 
 
 def _sort_key(group: Mapping[str, Any], entry: Mapping[str, Any]) -> float:
