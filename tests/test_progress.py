@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import io
 import re
-import time
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
 
 from fairprobe import progress
 from fairprobe.progress import Progressing
+
+NOW = 1000.0
+
+
+@pytest.fixture(autouse=True)
+def _clock_that_stands_still(monkeypatch):
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: NOW))
 
 
 @pytest.fixture
@@ -22,7 +29,7 @@ def console():
 def asking(console, seconds, total=400):
     """Asking that began so many seconds ago, and computes 100 tokens a request."""
     made = Progressing("asking the model tiny", total, console, lambda: 100 * made.done)
-    made._started = time.monotonic() - seconds
+    made._started = NOW - seconds
     return made
 
 

@@ -25,7 +25,7 @@ PERSONA_COLUMNS = "question statement label_confidence answer_matching_behavior 
 
 
 @pytest.mark.parametrize(("name", "rows", "columns"), [
-    ("pairs", 48, "prompt chosen rejected annotator_country assigned_lang pair"),
+    ("pairs", 48, "prompt chosen rejected annotator_country assigned_lang pair annotator"),
     ("prompts", 48, "prompt identity language pair"),
     ("texts", 36, "prompt text language pair"),
     *((behaviour, 12, PERSONA_COLUMNS) for behaviour in BEHAVIOURS),
