@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
 
+from fairprobe import Survey
+from fairprobe.requests import Chosen
 from fairprobe.statistics.divergence import jensen_shannon
 
 counts = st.lists(st.floats(0, 1e6), min_size=3, max_size=3).filter(lambda weights: sum(weights) > 1)
@@ -51,3 +53,19 @@ def test_it_is_symmetric_bounded_and_the_distance_that_scipy_gives(p, q):
 @given(counts)
 def test_nothing_lies_apart_from_itself(p):
     assert float(jensen_shannon(p, p)) == 0.0
+
+
+def test_the_distance_of_a_few_draws_is_too_large_and_that_of_probabilities_is_not():
+    people = np.array([0.4, 0.3, 0.2, 0.1])
+    for number, distance in ((10, 0.15), (100, 0.05)):
+        draws = np.random.default_rng(9).multinomial(number, people, size=4000) / number
+        assert jensen_shannon(draws, np.tile(people, (4000, 1))).mean() > distance
+    # by first order the divergence of n draws of K options is (K - 1) / 8n too large, whatever the truth
+    divergence = jensen_shannon(draws, np.tile(people, (4000, 1)), kind="divergence")
+    assert divergence.mean() == pytest.approx(3 / 800, rel=0.1)
+
+    [row] = [{"question": "Tea?", "options": ["a", "b", "c", "d"], "human": people.tolist()}]
+    asked = Survey([row], "{question}", name="tea")
+    weighed = Chosen(tuple(np.log(people)), (1,) * 4, 5)
+    said = asked.outcomes(asked.load(), [(weighed,)])
+    assert said.scores["similarity"] == pytest.approx([1.0]), "who answers as people do lies nowhere else"

@@ -360,3 +360,30 @@ def test_a_relative_mean_per_another_column_is_a_ratio_of_ratios():
     ]
     task = Recorded(rows, score="score", name="answers", model="model", key="id")
     assert estimates(mean(task, "score", per="per").relative()).theta == pytest.approx([(0.4 / 0.8) / (0.9 / 1.2)])
+
+
+@pytest.mark.parametrize("question", [
+    lambda metric: metric.change(), lambda metric: metric.relative(), lambda metric: metric.change().by("g"),
+])  # fmt: skip
+def test_recordings_are_joined_by_key_and_not_by_place_in_a_ratio_of_sums_too(question):
+    rng = np.random.default_rng(4)
+    rows = [{"id": n, "g": "ab"[n % 2], "score": rng.random(), "per": 1.0 + n} for n in range(24)]
+    later = [{**row, "score": row["score"] / 2} for row in rows if row["id"] % 5]
+    scores = {"score": {"score": "score", "per": "per"}, "key": "id", "range": {"per": (0, 100)}}
+    metric = question(mean(Recorded(rows, name="kept", **scores), "score", per="per"))
+
+    def estimated(later, before):
+        def look(task, role):
+            held = Recorded(later if role == "model" else before, name="kept", **scores)
+            return held.outcomes(held.load(), [()] * len(held.load()))
+
+        asked = metric if isinstance(metric, Question) else (metric < 10.0).question
+        return grouped(asked, measured(asked.metric, look)).estimates().theta
+
+    both = [row for row in rows if row["id"] % 5]
+    by_hand = sum(row["score"] for row in both) / sum(row["per"] for row in both)
+    assert estimated(later, rows[::-1]) == pytest.approx(estimated(later, both))
+    if not isinstance(metric, Question) and "relative" in repr(metric):
+        assert estimated(later, rows[::-1]) == pytest.approx([0.5])
+    elif not isinstance(metric, Question):
+        assert estimated(later, rows[::-1]) == pytest.approx([-by_hand / 2])

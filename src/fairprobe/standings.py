@@ -67,15 +67,14 @@ def below(of: str, reference: str) -> Statistic:
     return estimates
 
 
-def per(denominators: np.ndarray) -> Statistic:
-    """The sum of the numbers over the sum of others, one for each sample: bits per byte."""
+def per(denominators: Callable[[Outcomes], np.ndarray]) -> Statistic:
+    """The sum of the numbers over the sum of others, one for each sample of the outcomes: bits per byte."""
 
     def estimates(outcomes: Outcomes, chosen: Selection) -> Estimates:
         weight = outcomes.samples.weight
-        counted = np.ones(len(denominators)) if weight is None else weight
-        held = counted[chosen.places]
+        held = 1.0 if weight is None else weight[chosen.places]
         return statistics.ratio_of_sums(
-            held * chosen.numbers, held * denominators[chosen.places], chosen.group,
+            held * chosen.numbers, held * denominators(outcomes)[chosen.places], chosen.group,
             outcomes.samples.cluster[chosen.places].tolist(), chosen.groups, low=chosen.low, high=chosen.high,
         )  # fmt: skip
 

@@ -250,14 +250,14 @@ def _statistic(  # noqa: PLR0911 - one for each kind of metric
         case "share_below":
             return below(metric.option("of"), metric.option("reference")), (0.0, 1.0)
         case "kl_from_base":
-            return per(outcomes.scores[f"{metric.column}s"]), (0.0 if metric.column == "token" else -np.inf, np.inf)
+            return per(_score(f"{metric.column}s")), (0.0 if metric.column == "token" else -np.inf, np.inf)
         case "alignment" if metric.option("corrected"):
             chance = _chances(metric, outcomes)
-            return per(1 - chance), (-float((chance / (1 - chance)).max()), 1.0)
+            return per(lambda held: 1 - _chances(metric, held)), (-float((chance / (1 - chance)).max()), 1.0)
         case function if function in VARIED:
             return across(metric) if metric.option("across") else None, VARIED[function]
         case "bits_per_byte":
-            return per(outcomes.scores["bytes"]), (0.0, np.inf)
+            return per(_score("bytes")), (0.0, np.inf)
     return None, None
 
 
@@ -272,7 +272,12 @@ def _per(metric: Measure, outcomes: Outcomes) -> tuple[Statistic, tuple[float, f
     held = ~np.isnan(above) & ~np.isnan(below)
     # where each counts once or not at all, the ratio is a mean of some of the numbers
     counts = bool(np.isin(below[held], (0, 1)).all())
-    return per(below), (low, high) if counts else (0.0 if low >= 0 else -np.inf, np.inf)
+    ends = (low, high) if counts else (0.0 if low >= 0 else -np.inf, np.inf)
+    return per(lambda held: _column(metric, held, metric.option("per"))[0]), ends
+
+
+def _score(name: str) -> Callable[[Outcomes], np.ndarray]:
+    return lambda outcomes: outcomes.scores[name]
 
 
 def numbers(  # noqa: PLR0911 - one for each kind of metric

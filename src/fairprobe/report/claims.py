@@ -52,6 +52,11 @@ def _value(node: ast.expr, tasks: Mapping[str, Task]) -> Any:
             return COMPARISONS[type(sign)](_value(left, tasks), ast.literal_eval(bound))
         case ast.BinOp(left=left, op=ast.Sub(), right=right):
             return _value(left, tasks) - _value(right, tasks)
+        case ast.Call(func=ast.Name(id=name)) | ast.Call(func=ast.Attribute(attr="treated_by" as name)) if (
+            name not in METRICS and (name == "treated_by" or name in metrics.__all__)
+        ):
+            msg = f"{name} is made of more than the scores that a run keeps of each sample"
+            raise ValueError(msg)
         case ast.Call(func=ast.Name(id=name), args=[ast.Name(id=task), *given], keywords=keywords):
             return METRICS[name](tasks[task], *map(ast.literal_eval, given), **_named(keywords))
         case ast.Call(func=ast.Attribute(value=metric, attr=name), args=given, keywords=keywords) if name in QUESTIONS:
