@@ -470,3 +470,10 @@ def test_a_divergence_is_told_by_token_or_by_byte():
 def test_a_divergence_needs_a_baseline(checkpoints, tmp_path):
     with pytest.raises(NoCheckpoint, match=r"kl_from_base\(said_drift, 'token'\) < 0.0 needs a baseline, and none is"):
         measure(kl_from_base(Drift(said())), model=str(checkpoints["plain"]), store=tmp_path)
+
+
+@pytest.mark.parametrize("ask", [lambda metric: metric.change(), lambda metric: metric.relative()])
+@pytest.mark.parametrize("metric", [kl_from_base, lambda drift: mean(drift, "nats")])
+def test_a_divergence_compares_with_the_baseline_already(metric, ask):
+    with pytest.raises(BadExpectation, match="compares with the baseline already"):
+        ask(metric(Drift(said())))

@@ -284,6 +284,14 @@ def told_apart(one, other):
     return (squared(one, other).mean() - sum(spreads)) / np.mean(spreads)
 
 
+def told_apart_in_pairs(one, other):
+    """The distance of the means from products of different pairs' differences: what is a pair's own cancels."""
+    apart = one - other
+    products = apart @ apart.T
+    spread = np.mean([each.var(axis=0, ddof=1).sum() for each in (one, other)])
+    return products[~np.eye(len(apart), dtype=bool)].mean() / spread
+
+
 @pytest.fixture(scope="module")
 def far(checkpoints_folder, tmp_path_factory):
     """How far apart the states of `plain` lie; what was asked once is kept."""
@@ -300,7 +308,7 @@ def test_two_answers_are_told_apart_by_prompts_and_others_by_texts(far, checkpoi
     yes, no = ([asked for asked, chosen, _ in AGREED if chosen == word] for word in ("Yes", "No"))
     chosen, rejected = ([f"{row[0]} {row[place]}" for row in ANSWERED] for place in (1, 2))
     expected = {
-        "agrees": told_apart(embed(yes), embed(no)), "answers": told_apart(embed(chosen), embed(rejected)),
+        "agrees": told_apart(embed(yes), embed(no)), "answers": told_apart_in_pairs(embed(chosen), embed(rejected)),
     }  # fmt: skip
     table = far(pairs())
     assert dict(table.select("behaviour", "distinguishability").iter_rows()) == pytest.approx(expected, abs=1e-4)
@@ -329,7 +337,7 @@ def test_answers_of_equal_texts_are_not_told_apart(far):
         for one, other in zip(texts, texts[1:] + texts[:1], strict=True)
     ]
     [found] = far(pairs(rows))["distinguishability"]
-    assert found == pytest.approx(-2 / len(texts))
+    assert found == pytest.approx(0, abs=0.5)
 
 
 def test_what_has_no_separation_comes_last(far):

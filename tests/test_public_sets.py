@@ -116,7 +116,7 @@ def test_what_is_given_is_said_before_what_is_known():
 
 
 def test_an_unknown_set_is_refused_with_those_that_there_are():
-    assert refusal(public, "bebele", "data.csv") == f"there is no mapping 'bebele'; there are {', '.join(sorted(SETS))}"
+    assert refusal(public, "bebele", "data.csv") == f"there is no set 'bebele'; there are {', '.join(sorted(SETS))}"
 
 
 def test_a_file_of_a_set_holds_what_a_mapping_can_say():

@@ -680,3 +680,26 @@ def test_a_majority_takes_written_answers_a_temperature_and_several_draws(named)
         "the majority of several draws takes scoring='generate', a temperature and draws above 1; there are "
         f"scoring={held['scoring']!r}, temperature={held['temperature']} and draws={held['draws']}"
     )
+
+
+# -- how far lift varies
+
+
+@pytest.mark.parametrize("column", ["country", "school"])
+def test_the_limits_of_lift_allow_for_what_answers_are_compared_with(column):
+    rng, found = np.random.default_rng(1), []
+    for _ in range(120):
+        rows = [
+            {"country": country, "school": str(rng.choice(["x", "y"])), "tea": int(rng.choice([1, 2, 3]))}
+            for country in ("Peru", "Kenya") for _ in range(40)
+        ]  # fmt: skip
+        task = asked(rows)
+        right = outcomes(task, lambda row: said("ABC"[row["answer"]]))
+        asking = (persona_lift(task).by(column) > 0.0).question
+        found.append(grouped(asking, measured(asking.metric, lambda *_, right=right: right)).estimates())
+    spread = np.std([each.theta for each in found], axis=0)
+    told = np.mean([np.sqrt(np.diag(each.covariance)) for each in found], axis=0)
+    assert told / spread == pytest.approx([1, 1], abs=0.2)
+    apart = [each.theta[0] - each.theta[1] for each in found]
+    variances = [each.covariance[0, 0] + each.covariance[1, 1] - 2 * each.covariance[0, 1] for each in found]
+    assert np.sqrt(np.mean(variances)) / np.std(apart) == pytest.approx(1, abs=0.25)

@@ -295,6 +295,8 @@ def _swapped(part: Part, other: Part, swap: np.ndarray) -> Part:
 def _kept(values: Values, columns: Collection[Hashable]) -> Values:
     """The samples that count, without what no number is read from: they are drawn hundreds of times."""
     held = values.take(np.flatnonzero(values.kept & ~np.isnan(values.value)))
+    if held.statistic is not None:
+        return held  # which may read anything
     samples = held.parts[0].outcomes.samples
     read = [name for name in samples.frame.columns if name in columns]
     # a frame without a column has no rows

@@ -68,19 +68,16 @@ def sets(
     """The public data sets that fairprobe knows the columns of: fairprobe sets [NAME]."""
     from dataclasses import asdict
 
-    from fairprobe.data import mapped
+    from fairprobe.data import mapped, mapping
 
-    known = mapped()
     if name is None:
-        wide = max(map(len, known))
-        for each, held in known.items():
+        wide = max(map(len, mapped()))
+        for each, held in mapped().items():
             typer.echo(f"{each:{wide}}  {held.licence:16}  {held.hub or held.url}")
         return
     with _refusing():
-        if name not in known:
-            msg = f"there is no set {name!r}; there are {', '.join(known)}"
-            raise FairprobeError(msg)
-    for field, value in asdict(known[name]).items():
+        known = mapping(name)
+    for field, value in asdict(known).items():
         shown = ", ".join(value) if isinstance(value, tuple) else value
         if field == "revision" or shown:
             typer.echo(f"{field}: {shown or 'not verified against the hub'}")

@@ -37,12 +37,12 @@ def distinct(texts: Sequence[Ids], n: int = 2) -> float:
     return len(set(found)) / len(found) if found else float("nan")
 
 
-def ead(texts: Sequence[Ids], n: int = 2, vocabulary: int = 50_000) -> float:
+def ead(texts: Sequence[Ids], n: int, vocabulary: int) -> float:
     """Expectation-adjusted distinct n-grams: distinct ones over how many as many drawn at random would give.
 
     Of n-grams over V tokens there are V**n. Longer texts lose nothing by their length (Liu, Sabour and Zheng 2022).
 
-    >>> ead([(1, 2, 3), (1, 2, 4)], vocabulary=10)
+    >>> ead([(1, 2, 3), (1, 2, 4)], n=2, vocabulary=10)
     0.7613...
     """
     found, kinds = _grams(texts, n), float(vocabulary) ** n

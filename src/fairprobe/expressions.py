@@ -294,7 +294,7 @@ class Metric(_Comparable):
         >>> accuracy(clues).treated_by(anthropological).gap("dialect") < 0.05
         accuracy(clues).treated_by(anthropological).gap('dialect') < 0.05
         """
-        if isinstance(self, Treated):
+        if any(isinstance(part, Treated) for part in walk(self)):
             msg = f"{self!r} has its treatment; of two, one text says both: Treatment('both', '…')"
             raise BadExpectation(msg)
         return Treated(_alone(self, "treated_by"), treatment)
@@ -624,8 +624,7 @@ def _treated(metric: Metric, treatment: Treatment) -> Metric:
 
 def _alone(metric: Metric, how: str) -> Metric:
     """A metric of one checkpoint; raises for one that compares it with another."""
-    from_base = any(measure.function == "kl_from_base" for measure in measures(metric))
-    if metric.reads_baseline or from_base:
+    if metric.reads_baseline or any(measure.task.against_baseline for measure in measures(metric)):
         msg = f"{metric!r} compares with the baseline already; .{how}() of it has no meaning here"
         raise BadExpectation(msg)
     if isinstance(metric, Near):

@@ -88,7 +88,7 @@ def distinguishability(task: Preference, by: str, *, model: str, **settings: Any
             raise EngineError(refusal)
         prompts = [prompt.text for prompt in task.prompts(samples)]
         chosen, rejected = (samples.frame[name].to_list() for name in (task.chosen, task.rejected))
-        sides = _sides(groups, prompts, chosen, rejected)
+        sides, paired = _sides(groups, prompts, chosen, rejected)
         texts = [text for each in sides.values() for side in each for text in side]
         vectors = dict(zip(texts, _states(session, texts), strict=True))
     finally:
@@ -97,7 +97,7 @@ def distinguishability(task: Preference, by: str, *, model: str, **settings: Any
         msg = f"{task!r}: {by} {few[0]!r} has fewer than two texts on a side, which tells no spread; leave it out"
         raise BadData(msg)
     found = {
-        group: separation(*(np.array([vectors[text] for text in side]) for side in each))
+        group: separation(*(np.array([vectors[text] for text in side]) for side in each), paired=group in paired)
         for group, each in sides.items()
     }
     order = sorted(found, key=lambda group: (np.isnan(found[group]), -found[group]))
@@ -110,8 +110,10 @@ def distinguishability(task: Preference, by: str, *, model: str, **settings: Any
     ], infer_schema_length=None)  # fmt: skip
 
 
-def separation(one: np.ndarray, other: np.ndarray) -> float:
+def separation(one: np.ndarray, other: np.ndarray, *, paired: bool = False) -> float:
     """The squared distance of two means (of (n, width) and (m, width)) over the average spread, unbiased above.
+
+    Where they are `paired`, row by row, what few samples add to the distance is told by the rows' differences.
 
     >>> separation(np.array([[0.0], [2.0]]), np.array([[4.0], [6.0]]))
     7.0
@@ -120,16 +122,21 @@ def separation(one: np.ndarray, other: np.ndarray) -> float:
         msg = f"two sides of at least two texts are told apart; there are {len(one)} and {len(other)}"
         raise BadData(msg)
     spreads = [each.var(axis=0, ddof=1).sum() for each in (one, other)]
-    noise = spreads[0] / len(one) + spreads[1] / len(other)
+    noise = (
+        (one - other).var(axis=0, ddof=1).sum() / len(one)
+        if paired
+        else spreads[0] / len(one) + spreads[1] / len(other)
+    )
     apart = ((one.mean(axis=0) - other.mean(axis=0)) ** 2).sum() - noise
     return float(apart / np.mean(spreads)) if np.mean(spreads) > 0 else float("nan")
 
 
 def _sides(
     groups: Sequence[Hashable], prompts: Sequence[str], chosen: Sequence[str], rejected: Sequence[str]
-) -> dict[Hashable, tuple[list[str], list[str]]]:
-    """The texts on either side, group by group."""
+) -> tuple[dict[Hashable, tuple[list[str], list[str]]], set[Hashable]]:
+    """The texts on either side, group by group; and the groups in which they are pairs."""
     sides: dict[Hashable, tuple[list[str], list[str]]] = {}
+    paired: set[Hashable] = set()
     for group in dict.fromkeys(groups):
         held = [at for at, each in enumerate(groups) if each == group]
         answers = sorted({chosen[at] for at in held})
@@ -138,8 +145,9 @@ def _sides(
         else:
             one = [f"{prompts[at]} {chosen[at].lstrip()}" for at in held]
             other = [f"{prompts[at]} {rejected[at].lstrip()}" for at in held]
+            paired.add(group)
         sides[group] = (one, other)
-    return sides
+    return sides, paired
 
 
 def _states(session: Session, texts: Sequence[str]) -> list[tuple[float, ...]]:

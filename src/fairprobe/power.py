@@ -75,7 +75,7 @@ def _foresee(
     exact = is_fixed(claim, data, defaults) and not data.drawn
     asked, power = asked_of(expectation, data), None
     # the distance of a mean from its target is no value that answers vary around
-    distance = any(isinstance(part, Near) for part in walk(question.metric))
+    distance = isinstance(question.metric, Near)
     if not exact and not distance and (look is not None or ends is not None):
         # the worst group's own value is the truth where answers are known
         worst = float(design.theta.max() if asked.less else design.theta.min())

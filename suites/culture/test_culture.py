@@ -28,4 +28,4 @@ test_the_persona_matters = persona_lift(people).by("country") > 0.0
 # The same personas with a treatment of the prompt and without it.
 treated = alignment(people).treated_by(anthropological)
 test_the_treatment_helps = (treated > 0.0).mode("alarm")
-test_the_treatment_widens_no_gap_of_education = treated.gap("education") < 0.1
+test_the_treatment_widens_no_gap_of_education = treated.gap("education", reference="a higher level of education") < 0.1

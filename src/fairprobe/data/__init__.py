@@ -9,7 +9,7 @@ import polars as pl
 
 from fairprobe.data.files import Rows, is_here, known, lies, read
 from fairprobe.data.literals import literal
-from fairprobe.data.mappings import Mapped, mapped, public
+from fairprobe.data.mappings import Mapped, mapped, mapping, public
 from fairprobe.data.sources import HERE, Dataset, Files, Frame, Places, Reader, Source, callers_folder, source_of
 from fairprobe.errors import BadData, UnknownGroup
 
@@ -30,6 +30,7 @@ __all__ = [
     "lies",
     "literal",
     "mapped",
+    "mapping",
     "near",
     "public",
     "read",

@@ -113,6 +113,7 @@ def read(source: Files | Frame, places: Places = HERE, text: Sequence[str] = ())
         )
     dataset, pattern = source.dataset, _pattern(source, places)
     if "://" in pattern:
+        _check_licence(dataset, places, pattern)
         return _read_url(pattern, dataset)
     found, revision = _locate(source, pattern, places)
     parts = [_with_words(_read_file(path, dataset, text), words) for path, words in found]

@@ -42,16 +42,21 @@ def mapped() -> Mapping[str, Mapped]:
     return {name.removesuffix(".toml"): _made(tomllib.loads((folder / name).read_text("utf-8"))) for name in found}
 
 
+def mapping(name: str) -> Mapped:
+    """One mapping; raises `BadData` for a name that none has."""
+    if name not in mapped():
+        msg = f"there is no set {name!r}; there are {', '.join(mapped())}"
+        raise BadData(msg)
+    return mapped()[name]
+
+
 def public(name: str, path: str, **given: Any) -> Dataset:
     """A public data set by its name here: its hub id, licence and revision; `given` are other fields of a `Dataset`.
 
     >>> public("belebele", "**/{dialect}.jsonl").hub
     'facebook/belebele'
     """
-    if name not in mapped():
-        msg = f"there is no mapping {name!r}; there are {', '.join(mapped())}"
-        raise BadData(msg)
-    known = mapped()[name]
+    known = mapping(name)
     return Dataset(
         path, **{"hub": known.hub, "revision": known.revision, "licence": known.licence,
                  "non_commercial": known.non_commercial, **given},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fairprobe.expressions import Matched, Measure, Metric, Question, Where, measures
-from fairprobe.metrics.named import KNOW_CHANCE
+from fairprobe.metrics.named import HAS_CHANCE
 from fairprobe.metrics.values import Look, Values, measured
 from fairprobe.tasks import Simulation
 
@@ -20,7 +20,7 @@ def chance(question: Question, look: Look) -> float | None:
     if measure.function == "alignment":
         return 0.0 if measure.option("corrected") else _alignment(str(measure.column), values)
     samples = values.parts[0].outcomes.samples.take(np.flatnonzero(values.kept))
-    return values.task.chance(samples) if measure.function in KNOW_CHANCE | {"preference_accuracy"} else None
+    return values.task.chance(samples) if measure.function in HAS_CHANCE else None
 
 
 def _alignment(kind: str, values: Values) -> float:

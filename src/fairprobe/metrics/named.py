@@ -12,7 +12,9 @@ from fairprobe.relations import Relation
 from fairprobe.tasks import Drift, Generation, Simulation, Task
 
 KNOW_CHANCE = frozenset({"accuracy", "exact_match"})
-"""Metrics that an answer which knows nothing has a value of."""
+"""Metrics that an answer which knows nothing has a value of, above which a group has to be shown."""
+HAS_CHANCE = KNOW_CHANCE | {"preference_accuracy"}
+"""The same with those in which that value is only drawn: half of the preferences is no failure."""
 RATES: Mapping[str, tuple[str, ...]] = {
     "valid_rate": ("ok", "truncated"), "refusal_rate": ("refused",), "truncation_rate": ("truncated",),
 }  # fmt: skip
@@ -172,7 +174,7 @@ def persona_lift(task: Simulation) -> Metric:
 
     Others stand in turn for the respondent, all of them; 0 where the persona changes nothing but the country.
     """
-    return replace(_scored("persona_lift", task), column=None)
+    return _scored("persona_lift", task)
 
 
 def option_entropy(task: Task) -> Metric:

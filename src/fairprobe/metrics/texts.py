@@ -10,7 +10,6 @@ import numpy as np
 
 from fairprobe import diversity, statistics
 from fairprobe.diversity import FEW_SUBSETS, FEW_TEXTS, MOST_TEXTS, SUBSETS, Ids, Measured, rarefied
-from fairprobe.errors import BadData
 from fairprobe.expressions import Measure
 from fairprobe.standings import Selection, Statistic
 from fairprobe.statistics import Estimates
@@ -22,33 +21,27 @@ VARIED: Mapping[str, tuple[float, float]] = {
     "distinct": (0.0, 1.0), "ead": (0.0, math.e / (math.e - 1)), "vendi": (0.0, np.inf), "self_bleu": (0.0, 1.0),
 }  # fmt: skip
 """Metrics of how varied texts are, each with its range."""
-OfDraws = Callable[[np.ndarray, int], np.ndarray]
-Of = Callable[[OfDraws, np.ndarray, int], np.ndarray]
 OF_DRAWS = frozenset({"expected_max", "exceed_rate"})
 """Metrics of each of several answers to a prompt."""
 
 
-def of_draws(measure: Measure, outcomes: Outcomes, score: str, tell: Of) -> np.ndarray:
-    """What k answers to each prompt come to, or how much that varies; NaN where one of the answers did not come."""
+def of_draws(measure: Measure, outcomes: Outcomes, score: str) -> tuple[np.ndarray, np.ndarray]:
+    """What k answers to each prompt come to, and its variance by the draw; NaN where one answer did not come."""
     if not outcomes.draws:
-        return np.zeros(len(outcomes.samples))
+        return np.zeros(len(outcomes.samples)), np.zeros(len(outcomes.samples))
     held, k = outcomes.draws[score], measure.option("k")
     if measure.function == "expected_max":
-        return tell(expected_max, held, k)
-    return tell(any_of, np.where(np.isnan(held), np.nan, held > measure.option("above")), k)
+        return expected_max(held, k), _noise(expected_max, held, k)
+    held = np.where(np.isnan(held), np.nan, held > measure.option("above"))
+    return any_of(held, k), _noise(any_of, held, k)
 
 
-def value_of(draws: OfDraws, held: np.ndarray, k: int) -> np.ndarray:
-    """The value itself."""
-    return draws(held, k)
-
-
-def noise_of(draws: OfDraws, held: np.ndarray, k: int) -> np.ndarray:
-    """Its variance by the draw of answers: a jackknife over them; NaN where there are no more than k."""
+def _noise(best: Callable[[np.ndarray, int], np.ndarray], held: np.ndarray, k: int) -> np.ndarray:
+    """A jackknife over the answers; NaN where there are no more than k."""
     size = held.shape[1]
     if size <= k:
         return np.full(len(held), np.nan)
-    without = np.stack([draws(np.delete(held, at, axis=1), k) for at in range(size)], axis=1)
+    without = np.stack([best(np.delete(held, at, axis=1), k) for at in range(size)], axis=1)
     return np.asarray(without.var(axis=1) * (size - 1))
 
 
@@ -125,11 +118,6 @@ def _measured(measure: Measure, outcomes: Outcomes) -> Measured:
 
 def _ids(outcomes: Outcomes) -> list[list[Ids]]:
     """The tokens of every answer to every sample."""
-    if outcomes.encode is None:
-        msg = (
-            "how varied texts are is told on the tokens of the checkpoint that wrote them, and recorded answers have "
-            "none; name a checkpoint with --model, or score them yourself: score='distinct'"
-        )
-        raise BadData(msg)
+    assert outcomes.encode is not None  # what is written is written by a checkpoint
     encoded = iter(outcomes.encode.ids([text for texts in outcomes.texts for text in texts]))
     return [[next(encoded) for _ in texts] for texts in outcomes.texts]

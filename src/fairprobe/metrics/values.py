@@ -13,8 +13,9 @@ import polars as pl
 from fairprobe import data
 from fairprobe.errors import BadData, BadExpectation, UnknownGroup
 from fairprobe.expressions import Above, Difference, Matched, Measure, Metric, Near, Relative, Treated, Versus, Where
+from fairprobe.metrics.lift import lift
 from fairprobe.metrics.named import OF_CANDIDATES, RATES, READS
-from fairprobe.metrics.texts import OF_DRAWS, VARIED, across, noise_of, of_draws, of_each, value_of
+from fairprobe.metrics.texts import OF_DRAWS, VARIED, across, of_draws, of_each
 from fairprobe.standings import Statistic, below, correlation, per, wins
 from fairprobe.tasks import EXPECTED, Dropped, Labelled, Outcomes, Recorded, Simulation, Task
 from fairprobe.tasks.scoring import natural_range
@@ -142,7 +143,7 @@ def measured(  # noqa: PLR0911 - one for each kind of metric
             return [_matched(values, metric.column) for values in measured(metric.metric, look, role, side)]
         case Treated():
             with_it, without = (measured(each, look, role, side) for each in (metric.treated, metric.metric))
-            return _apart(with_it, without)
+            return _less(*_joined(with_it, without, ("treated", "untreated")))
         case Versus():
             after, before = (measured(metric.metric, look, role) for role in ("model", "baseline"))
             after, before = _joined(after, before)
@@ -184,9 +185,10 @@ def _values(metric: Measure, outcomes: Outcomes, role: Role) -> Values:
     value, (low, high) = numbers(metric, outcomes)
     part = Part(role, metric.task, outcomes)
     size, name = len(outcomes.samples), score_of(metric, outcomes)
-    drawn = metric.task.drawn and (name in outcomes.scores or metric.function in {*RATES, *VARIED})
-    if metric.function in OF_DRAWS:
-        noise = of_draws(metric, outcomes, name, noise_of)
+    written = metric.function == "tokens_per_sample" and name == "answer"
+    drawn = metric.task.drawn and (name in outcomes.scores or written or metric.function in {*RATES, *VARIED})
+    if drawn and metric.function in OF_DRAWS:
+        noise = of_draws(metric, outcomes, name)[1]
     else:
         noise = outcomes.noise.get(name, np.full(size, np.nan if drawn else 0.0))
     statistic, ends = _statistic(metric, outcomes)
@@ -231,6 +233,8 @@ def score_of(metric: Measure, outcomes: Outcomes) -> str:
     """The name of the score or column that a measure reads."""
     first = next(iter(outcomes.scores))
     name = READS.get(metric.function, metric.function)
+    if metric.function == "kl_from_base":
+        return {"token": "nats", "byte": "bits"}[str(metric.column)]
     if metric.function in {"alignment", "persona_lift"}:
         return _best(metric.column or name, outcomes)
     return metric.column or (first if metric.function == "accuracy" else name)
@@ -251,6 +255,8 @@ def _statistic(  # noqa: PLR0911 - one for each kind of metric
             return below(metric.option("of"), metric.option("reference")), (0.0, 1.0)
         case "kl_from_base":
             return per(_score(f"{metric.column}s")), (0.0 if metric.column == "token" else -np.inf, np.inf)
+        case "persona_lift":
+            return lift(_simulated(metric).within), outcomes.range_of(score_of(metric, outcomes))
         case "alignment" if metric.option("corrected"):
             chance = _chances(metric, outcomes)
             return per(lambda held: 1 - _chances(metric, held)), (-float((chance / (1 - chance)).max()), 1.0)
@@ -292,11 +298,11 @@ def numbers(  # noqa: PLR0911 - one for each kind of metric
         return of_each(metric, outcomes), VARIED[metric.function]
     if metric.function in OF_DRAWS:
         ends = (0.0, 1.0) if metric.function == "exceed_rate" else outcomes.range_of(name)
-        return of_draws(metric, outcomes, name, value_of), ends
+        return of_draws(metric, outcomes, name)[0], ends
     if metric.function == "kl_from_base":
-        return _divergence(metric, outcomes)
+        return _divergence(metric, outcomes, name)
     if metric.function == "alignment":
-        return _alignment(metric, outcomes)
+        return _alignment(metric, outcomes, name)
     if metric.function == "tokens_per_sample":
         unknown = np.full(len(outcomes.samples), np.nan)
         return outcomes.tokens.get(name, unknown), (0.0, np.inf)
@@ -310,9 +316,8 @@ def numbers(  # noqa: PLR0911 - one for each kind of metric
     return np.where(np.isnan(_column(metric, outcomes, metric.option("per"))[0]), np.nan, value), ends
 
 
-def _divergence(metric: Measure, outcomes: Outcomes) -> tuple[np.ndarray, tuple[float, float]]:
+def _divergence(metric: Measure, outcomes: Outcomes, name: str) -> tuple[np.ndarray, tuple[float, float]]:
     """Nats by token or bits by byte; raises where tokens are none that can be compared."""
-    name = "nats" if metric.column == "token" else "bits"
     value = outcomes.scores[name]
     if name == "nats" and np.isnan(value).all() and not np.isnan(outcomes.scores["bits"]).all():
         msg = (
@@ -323,15 +328,19 @@ def _divergence(metric: Measure, outcomes: Outcomes) -> tuple[np.ndarray, tuple[
     return value, outcomes.range_of(name)
 
 
-def _alignment(metric: Measure, outcomes: Outcomes) -> tuple[np.ndarray, tuple[float, float]]:
+def _alignment(metric: Measure, outcomes: Outcomes, name: str) -> tuple[np.ndarray, tuple[float, float]]:
     """The score, or what it is above that of an answer that knows nothing."""
-    value = outcomes.scores[_best(str(metric.column), outcomes)]
-    return value - _chances(metric, outcomes) if metric.option("corrected") else value, (0.0, 1.0)
+    value = outcomes.scores[name]
+    return (value - _chances(metric, outcomes), (-1.0, 1.0)) if metric.option("corrected") else (value, (0.0, 1.0))
 
 
 def _chances(metric: Measure, outcomes: Outcomes) -> np.ndarray:
-    assert isinstance(metric.task, Simulation)
-    return metric.task.chances(outcomes.samples, str(metric.column))
+    return _simulated(metric).chances(outcomes.samples, str(metric.column))
+
+
+def _simulated(metric: Measure) -> Simulation:
+    assert isinstance(metric.task, Simulation)  # checked when the metric was named
+    return metric.task
 
 
 def _best(score: str, outcomes: Outcomes) -> str:
@@ -397,7 +406,7 @@ def _matched(values: Values, column: str) -> Values:
     return values.without(~mask & grouped, f"their pair is not in every group of {column}").only(mask)
 
 
-def _apart(with_it: Sequence[Values], without: Sequence[Values]) -> list[Values]:
+def _less(with_it: Sequence[Values], without: Sequence[Values]) -> list[Values]:
     """Numbers of the same samples with a treatment and without it, sample by sample where they are means."""
     total: list[Values] = []
     for one, other in zip(with_it, without, strict=True):
@@ -443,21 +452,23 @@ def _summed(parts: Sequence[Values]) -> list[Values]:
     return total
 
 
-def _joined(after: Sequence[Values], before: Sequence[Values]) -> tuple[list[Values], list[Values]]:
+def _joined(
+    after: Sequence[Values], before: Sequence[Values], names: tuple[str, str] = ("model", "baseline")
+) -> tuple[list[Values], list[Values]]:
     """Both on the same samples: a change is a difference sample by sample, and recordings may hold different ones."""
-    joined = [_join(new, old) for new, old in zip(after, before, strict=True)]
+    joined = [_join(new, old, names) for new, old in zip(after, before, strict=True)]
     return [new for new, _ in joined], [old for _, old in joined]
 
 
-def _join(new: Values, old: Values) -> tuple[Values, Values]:
+def _join(new: Values, old: Values, names: tuple[str, str]) -> tuple[Values, Values]:
     ours, theirs = new.parts[0].outcomes.samples, old.parts[0].outcomes.samples
     keys = new.task.keys if isinstance(new.task, Recorded) else ()
     if not keys:
         if not isinstance(new.task, Recorded) and len(ours) == len(theirs):
-            # what has no number with one checkpoint is not compared
-            new, old = (one.without(~other.kept, f"no number of the {role}'s") for one, other, role in (
-                (new, old, "baseline"), (old, new, "model"),
-            ))  # fmt: skip
+            # what has no number on one side is not compared
+            new, old = (
+                new.without(~old.kept, f"no {names[1]} number"), old.without(~new.kept, f"no {names[0]} number")
+            )  # fmt: skip
         _check_same_samples(new, old)
         return new, old
     mine, other = (list(samples.frame.select(keys).iter_rows()) for samples in (ours, theirs))

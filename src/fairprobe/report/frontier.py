@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from itertools import product
 from typing import Literal, NamedTuple
 
 from fairprobe.expressions import Matched, Measure, Metric, Relative, Where
-from fairprobe.report.expectation import LOW_IS_GOOD, Expectation, Record, label
+from fairprobe.report.expectation import LOW_IS_GOOD, Expectation, label
 from fairprobe.report.figures import Scale, number
 
 Axis = Literal["diversity", "fidelity"]
@@ -21,6 +21,7 @@ AXES: Mapping[str, Axis] = {
 """What a metric's ratio to the baseline says how much is left of."""
 MOST = 6
 """Panels on a page: of every metric of diversity with every one of fidelity."""
+DECIMALS = 2
 LINE = 6.0
 """The height of a name, in per cent of the picture's."""
 
@@ -51,19 +52,18 @@ class Frontier(NamedTuple):
     dots: list[Dot]
     across: Scale
     up: Scale
-    decimals: int = 2
 
     @property
     def title(self) -> str:
         """What is drawn, in words."""
-        return f"{measured(self.diversity)} against {measured(self.fidelity)} by {self.columns}"
+        return f"{ratio_of(self.diversity)} against {ratio_of(self.fidelity)} by {self.columns}"
 
     def ratio(self, found: Ratio) -> str:
         """A ratio in figures."""
         if found.low is None and found.high is None:
-            return number(found.value, self.decimals)
-        limits = " to ".join(number(each, self.decimals) for each in (found.low, found.high))
-        return f"{number(found.value, self.decimals)} ({limits})"
+            return number(found.value, DECIMALS)
+        limits = " to ".join(number(each, DECIMALS) for each in (found.low, found.high))
+        return f"{number(found.value, DECIMALS)} ({limits})"
 
 
 def axis(metric: Metric) -> Axis | None:
@@ -80,7 +80,7 @@ def axis(metric: Metric) -> Axis | None:
     return None
 
 
-def measured(found: Expectation) -> str:
+def ratio_of(found: Expectation) -> str:
     """What a ratio is of, highest where most is left.
 
     A metric of which less is better is turned around.
@@ -92,7 +92,7 @@ def measured(found: Expectation) -> str:
 def frontiers(shown: Iterable[Expectation]) -> list[Frontier]:
     """A panel for each two metrics of the same groups, as many as are read."""
     asked = [each for each in shown if each.raw["question"] == "by" and each.raw["axis"]]
-    sides = [[each for each in asked if each.raw["axis"] == axis] for axis in ("diversity", "fidelity")]
+    sides = [[each for each in asked if each.raw["axis"] == which] for which in ("diversity", "fidelity")]
     made = (
         _frontier(one, other) for one, other in product(*sides) if one.raw["columns"] == other.raw["columns"]
     )  # fmt: skip
@@ -123,14 +123,13 @@ def _turned(found: Expectation) -> bool:
 
 
 def _ratios(found: Expectation) -> dict[str, Ratio]:
-    return dict(_told(found.raw["groups"], turned=_turned(found)))
-
-
-def _told(groups: Iterable[Record], *, turned: bool) -> Iterator[tuple[str, Ratio]]:
-    for group in groups:
+    """Each group's ratio; one that is 0 has no other way round."""
+    ratios = {}
+    for group in found.raw["groups"]:
         value, low, high = (group[key] for key in ("value", "low", "high"))
-        if value is None or (turned and value <= 0):
+        if value is None or (_turned(found) and value <= 0):
             continue
-        if turned:
+        if _turned(found):
             value, low, high = 1 / value, high and 1 / high, 1 / low if low else None
-        yield label(group["group"]), Ratio(value, low, high)
+        ratios[label(group["group"])] = Ratio(value, low, high)
+    return ratios

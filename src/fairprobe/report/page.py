@@ -31,7 +31,7 @@ from fairprobe.report.expectation import (
     statuses,
 )
 from fairprobe.report.figures import counted, exact, number, places, within
-from fairprobe.report.frontier import frontiers, measured
+from fairprobe.report.frontier import frontiers, ratio_of
 from fairprobe.report.printable import printable, short
 
 OUTCOMES = {
@@ -284,7 +284,7 @@ def fact(value: Any) -> Markup:
 
 @functools.cache
 def _templates() -> jinja2.Environment:
-    return environment(counted, exact, fact, label, measure, measured, number, short, statuses, when)
+    return environment(counted, exact, fact, label, measure, number, ratio_of, short, statuses, when)
 
 
 def environment(*filters: Callable[..., Any], autoescape: bool = True) -> jinja2.Environment:

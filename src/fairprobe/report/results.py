@@ -156,8 +156,8 @@ def suite_facts(root: Path, files: Iterable[Path]) -> dict[str, Any]:
 def _head(test: str, expectation: Expectation, claim: Claim, names: Mapping[str, str | None]) -> Entry:
     question = expectation.question
     reference = question.reference
-    reads_baseline = question.metric.reads_baseline
     read = list(measures(question.metric))
+    compares = question.metric.reads_baseline or any(measure.task.against_baseline for measure in read)
     return {
         "test": test,
         "expression": repr(expectation),
@@ -173,7 +173,7 @@ def _head(test: str, expectation: Expectation, claim: Claim, names: Mapping[str,
         if reference is None
         else labelled(reference if isinstance(reference, tuple) else (reference,)),
         "model": names.get("model"),
-        "baseline": names.get("baseline") if reads_baseline else None,
+        "baseline": names.get("baseline") if compares else None,
         "comparison": expectation.comparison,
         "bound": expectation.bound,
         "confidence": claim.confidence,

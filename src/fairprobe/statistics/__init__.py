@@ -8,7 +8,16 @@ from fairprobe.statistics.decision import (
     decide,
     enough_clusters,
 )
-from fairprobe.statistics.estimates import Estimates, combine, divide, estimate, indexed, shifted, subtract
+from fairprobe.statistics.estimates import (
+    Estimates,
+    combine,
+    divide,
+    estimate,
+    indexed,
+    robust_covariance,
+    shifted,
+    subtract,
+)
 from fairprobe.statistics.influence import bonett_wright, jackknife, rank_correlation, ratio_of_sums, u_statistic
 from fairprobe.statistics.misclassification import Told, corrected
 from fairprobe.statistics.multiplicity import benjamini_hochberg, holm
@@ -45,6 +54,7 @@ __all__ = [
     "power",
     "rank_correlation",
     "ratio_of_sums",
+    "robust_covariance",
     "shifted",
     "subtract",
     "tango",

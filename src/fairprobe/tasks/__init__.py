@@ -12,7 +12,7 @@ from fairprobe.tasks.recorded import Recorded
 from fairprobe.tasks.reward import Reward
 from fairprobe.tasks.scoring import Scoring
 from fairprobe.tasks.shots import Shots
-from fairprobe.tasks.simulation import Simulation
+from fairprobe.tasks.simulation import WORTH, Simulation
 from fairprobe.tasks.survey import Survey
 from fairprobe.tasks.task import Asking, Choices, Dropped, Followed, Labelled, Outcomes, Samples, Task, spent
 from fairprobe.tasks.treatments import Treatment, anthropological
@@ -20,6 +20,7 @@ from fairprobe.tasks.treatments import Treatment, anthropological
 __all__ = [
     "EXPECTED",
     "OPTION_MASS",
+    "WORTH",
     "Asking",
     "Choices",
     "Drift",

@@ -158,8 +158,10 @@ class Codebook:
         for language, template in self._held["languages"].items():
             self._check_template(language, template)
         for name, said in self._held["persona"].items():
-            lacking = [each for each in self.languages if "labels" in said and each not in said["labels"]]
-            if not said["column"] or lacking:
+            if not said["column"]:
+                msg = f"the codebook's persona field {name!r} names no column"
+                raise BadData(msg)
+            if lacking := [each for each in self.languages if "labels" in said and each not in said["labels"]]:
                 msg = f"the codebook's persona field {name!r} has labels, and none in {lacking[0]!r}"
                 raise BadData(msg)
         ids = [each.id for each in self.questions]

@@ -31,6 +31,7 @@ class Drift(Followed):
     """
 
     asked_by: ClassVar[tuple[str, ...]] = OF_BOTH
+    against_baseline: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not isinstance(self.data, Generation) or self.data.temperature != 1:

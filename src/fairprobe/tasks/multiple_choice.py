@@ -115,9 +115,22 @@ class MultipleChoice(Choosing):
             choices=Choices(
                 np.array([-1 if choice is None else choice for choice, _ in chosen]),
                 np.eye(max(map(len, options)))[right],
+                self._probable(shares, chosen, max(map(len, options))),
             ),
             ranges=self.ranges(samples),
         )
+
+    def _probable(
+        self, shares: Sequence[np.ndarray], chosen: Sequence[tuple[int | None, Status]], most: int
+    ) -> np.ndarray:
+        """How probable each option is by its likelihood, or that it was written; 0 of no answer."""
+        found = np.zeros((len(chosen), most))
+        for row, (held, (choice, _)) in enumerate(zip(shares, chosen, strict=True)):
+            if not np.isnan(held).any():
+                found[row, : len(held)] = held
+            elif choice is not None:
+                found[row, choice] = 1.0
+        return found
 
     def ranges(self, samples: Samples) -> Mapping[str, tuple[float, float]]:
         """What options are worth reaches from the least of their numbers to the greatest, and 0 is among them."""

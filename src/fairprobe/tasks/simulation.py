@@ -24,7 +24,7 @@ MADE = ("question", "topic", "paraphrase", "language", "asked", "options", "answ
 """The columns that a respondent's samples have beside the respondent's own."""
 
 
-class _Asked(NamedTuple):
+class _Answered(NamedTuple):
     """One respondent's answer to one question, which has an option."""
 
     row: int
@@ -145,8 +145,7 @@ class Simulation(MultipleChoice):
         """A sample for each respondent, question, paraphrase and language."""
         for name in MADE:
             data.without(rows.frame, name, repr(self))
-        known = rows.frame.drop_nulls([column for column in self._book.fields.values() if column in rows.frame.columns])
-        untold = list(self._without_personas(rows.frame))
+        known, untold = self._of_known(rows.frame)
         rows = replace(rows, frame=known)
         respondents = self._named(rows.frame)
         people, dropped = self._answers_of(rows.frame), self._unanswered(respondents)
@@ -165,10 +164,10 @@ class Simulation(MultipleChoice):
             dropped=(*samples.dropped, *untold, *dropped),
         )  # fmt: skip
 
-    def _answers_of(self, frame: pl.DataFrame) -> list[_Asked]:
+    def _answers_of(self, frame: pl.DataFrame) -> list[_Answered]:
         """Every answer that is an option of its question."""
         found = [
-            _Asked(row, question, question.codes.index(code))
+            _Answered(row, question, question.codes.index(code))
             for question in self._book.questions
             for row, code in enumerate(self._codes(frame, question).to_list())
             if code in question.codes
@@ -192,12 +191,16 @@ class Simulation(MultipleChoice):
                 reason = f"{question.id} has no answer among its options ({codes})"
                 yield Dropped(reason, self._as_samples(frame.filter(without), question))
 
-    def _without_personas(self, frame: pl.DataFrame) -> Iterator[Dropped]:
-        """The samples of respondents who cannot be told: counted."""
+    def _of_known(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, list[Dropped]]:
+        """The respondents who can be told; the samples of each other one, counted once."""
+        lost = list[Dropped]()
         for name, column in self._book.fields.items():
-            held = frame.filter(data.column(frame, column, f"the persona of {self!r} with its codebook").is_null())
-            for question in self._book.questions if held.height else ():
-                yield Dropped(f"{column} is empty, of which the persona has {name}", self._as_samples(held, question))
+            lacking = data.column(frame, column, f"the persona of {self!r} with its codebook").is_null()
+            without, reason = frame.filter(lacking), f"{column} is empty, of which the persona has {name}"
+            if without.height:
+                lost += [Dropped(reason, self._as_samples(without, each)) for each in self._book.questions]
+            frame = frame.filter(~lacking)
+        return frame, lost
 
     def _as_samples(self, frame: pl.DataFrame, question: Question) -> pl.DataFrame:
         return frame.join(pl.DataFrame(self._ways(question)), how="cross")
@@ -210,7 +213,7 @@ class Simulation(MultipleChoice):
         ]
 
     def _worths(
-        self, frame: pl.DataFrame, people: Sequence[_Asked], weights: np.ndarray
+        self, frame: pl.DataFrame, people: Sequence[_Answered], weights: np.ndarray
     ) -> list[dict[str, list[float]]]:
         """For each answer, what every option of the question is worth beside it."""
         groups = data.column(frame, self.within, f"{self!r}, within={self.within!r},").to_list()
@@ -220,7 +223,7 @@ class Simulation(MultipleChoice):
                 "to be taken for; leave the row out, or give within='…'"
             )
             raise BadData(msg)
-        together: dict[tuple[Any, str], list[_Asked]] = defaultdict(list)
+        together: dict[tuple[Any, str], list[_Answered]] = defaultdict(list)
         for each in people:
             together[groups[each.row], each.question.id].append(each)
         usual = {key: self._usual(key, held, weights[[each.row for each in held]]) for key, held in together.items()}
@@ -234,7 +237,9 @@ class Simulation(MultipleChoice):
             })  # fmt: skip
         return found
 
-    def _usual(self, key: tuple[Any, str], people: Sequence[_Asked], weights: np.ndarray) -> tuple[np.ndarray, float]:
+    def _usual(
+        self, key: tuple[Any, str], people: Sequence[_Answered], weights: np.ndarray
+    ) -> tuple[np.ndarray, float]:
         """What each option scores on average with the answers of one group, and how much of that is others' share.
 
         That all of the group is in the average lets one answer for everybody lift nothing, whatever the weights;
@@ -250,7 +255,7 @@ class Simulation(MultipleChoice):
         return np.average([each.question.soft(each.answer) for each in people], axis=0, weights=weights), others
 
     def _told(
-        self, frame: pl.DataFrame, people: Sequence[_Asked], worth: Sequence[Mapping[str, list[float]]]
+        self, frame: pl.DataFrame, people: Sequence[_Answered], worth: Sequence[Mapping[str, list[float]]]
     ) -> Iterator[tuple[int, dict[str, Any]]]:
         rows = frame.to_dicts()
         for (row, question, answer), worths in zip(people, worth, strict=True):

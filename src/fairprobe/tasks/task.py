@@ -98,15 +98,18 @@ class Choices:
     """Which of its options each sample fell on.
 
     `chosen` holds the place of the option, from 0 (-1: none), of n samples; `expected` (n, most options) the share of
-    choices that is due to each place: 1 where the right option stands, or what people say.
+    choices that is due to each place: 1 where the right option stands, or what people say; `shares` (the same shape)
+    how probable each option is, or 1 for the one that was written.
     """
 
     chosen: np.ndarray
     expected: np.ndarray
+    shares: np.ndarray | None = None
 
     def take(self, index: np.ndarray) -> Choices:
         """Those of these samples alone."""
-        return Choices(self.chosen[index], self.expected[index])
+        shares = None if self.shares is None else self.shares[index]
+        return Choices(self.chosen[index], self.expected[index], shares)
 
 
 class Encoding(Protocol):
@@ -205,6 +208,8 @@ class Task:
     cluster: str | None = None
     weight: str | None = None
 
+    against_baseline: ClassVar[bool] = False
+    """Whether its outcomes compare the model with its baseline already."""
     asks: ClassVar[bool] = True
     """Whether the task puts requests to a checkpoint; recorded tasks do not."""
 
