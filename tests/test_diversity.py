@@ -24,6 +24,7 @@ from fairprobe.diversity import rarefied
 from fairprobe.expressions import Question
 from fairprobe.metrics import distinct, ead, grouped, measured, option_entropy, self_bleu, vendi
 from fairprobe.requests import Chosen, DoesNotFit, Failed, Generated
+from fairprobe.verdict import judge
 
 NAN = float("nan")
 ids = st.lists(st.integers(0, 5), min_size=2, max_size=8).map(tuple)
@@ -121,7 +122,7 @@ def test_distinct_counts_a_plain_set(texts, n):
 @pytest.mark.parametrize("measure", [diversity.distinct, partial(diversity.ead, vocabulary=50)])
 def test_no_n_gram_reaches_from_one_text_into_the_next(measure):
     assert measure([(1, 2), (2, 1)], 2) == measure([(1, 2), (3, 4)], 2)
-    assert math.isnan(measure([(1,), (2,), (3,)], 2))
+    assert measure([(1,), (2,), (3,)], 2) == 0
     assert math.isnan(measure([], 1))
 
 
@@ -396,13 +397,28 @@ def test_answers_that_did_not_all_come_have_no_value():
     assert across.lacking.tolist() == [True, False, False]
 
 
-def test_answers_too_short_to_differ_are_left_out_and_counted():
-    task, look = said(("1", "2"), ("1 2", "1 2"))
+def test_answers_without_an_n_gram_are_not_varied_at_all():
+    task, look = said(("1", "2"), ("1 2", "1 2"), ("", ""))
+    assert numbers(distinct(task), look).tolist() == [0.0, 0.5, 0.0]
+    assert numbers(ead(task), look)[2] == 0.0
+    assert numbers(vendi(task), look)[2] == 1.0
+    assert numbers(self_bleu(task), look)[1:].tolist() == [1.0, 1.0]
+
+
+def test_what_a_prompt_that_does_not_fit_would_say_is_left_out_and_counted():
+    task, look = said(("1 2", "3 4"), ("1 2", DoesNotFit(9, 2)))
     [values] = measured(distinct(task), look)
     assert [(each.rows.reason, each.rows.frame["begin"].to_list()) for each in values.left_out] == [
-        ("its answers are too short to differ", ["0"])
+        ("it does not fit, so an answer was not written", ["1"])
     ]
-    assert estimates(distinct(task), look).theta.tolist() == [0.5]
+
+
+def test_empty_answers_of_a_group_are_no_evidence_of_its_variety():
+    words = ["1 2 3", "4 5 6"]
+    task, look = said(*[("", "") if n % 4 == 1 else words for n in range(80)], language=["en", "id"] * 40)
+    judged = judge(distinct(task).by("language") > 0.1, look)
+    assert judged.outcome == "invalid"
+    assert [guard.name for guard in judged.guards if guard.outcome == "fail"] == ["valid_rate"]
 
 
 def test_two_prompts_are_too_few_to_leave_one_out():

@@ -28,13 +28,15 @@ ORDER = 4
 
 
 def distinct(texts: Sequence[Ids], n: int = 2) -> float:
-    """Distinct-n: the share of n-grams that are there for the first time (Li et al. 2016); NaN where there are none.
+    """Distinct-n: the share of n-grams that are there for the first time (Li et al. 2016).
+
+    Texts without any are not varied at all: 0. NaN of no text.
 
     >>> distinct([(1, 2, 3), (1, 2, 4)])
     0.75
     """
     found = _grams(texts, n)
-    return len(set(found)) / len(found) if found else float("nan")
+    return len(set(found)) / len(found) if found else _nothing(texts)
 
 
 def ead(texts: Sequence[Ids], n: int, vocabulary: int) -> float:
@@ -46,8 +48,10 @@ def ead(texts: Sequence[Ids], n: int, vocabulary: int) -> float:
     0.7613...
     """
     found, kinds = _grams(texts, n), float(vocabulary) ** n
-    if not found or kinds < 2:
-        return float("nan")
+    if not found:
+        return _nothing(texts)
+    if kinds < 2:
+        return 1.0  # the one kind that there is
     return float(len(set(found)) / (-np.expm1(len(found) * np.log1p(-1 / kinds)) * kinds))
 
 
@@ -75,6 +79,8 @@ def self_bleu(texts: Sequence[Ids]) -> float:
     """
     if len(texts) < 2:
         return float("nan")
+    if not any(texts):
+        return 1.0  # all the same
     scorer, said = bleu(), [" ".join(map(str, ids)) for ids in texts]
     scores = (scorer.sentence_score(own, [*said[:at], *said[at + 1 :]]).score for at, own in enumerate(said))
     return float(min(1.0, np.mean(list(scores)) / 100))
@@ -115,6 +121,10 @@ def _place(key: Hashable, number: int) -> float:
 @cache
 def _random(seed: int, number: int) -> float:
     return float(np.random.default_rng((seed, number)).random())
+
+
+def _nothing(texts: Sequence[Ids]) -> float:
+    return 0.0 if texts else float("nan")
 
 
 def _grams(texts: Sequence[Ids], n: int) -> list[Ids]:

@@ -205,9 +205,7 @@ def _values(metric: Measure, outcomes: Outcomes, role: Role) -> Values:
         alone = np.isnan(value) & outcomes.answered
         return made.only(others).without(alone, f"there is no {against} to win against")
     if metric.function in VARIED and outcomes.texts:
-        unfit = np.array([not texts for texts in outcomes.texts])
-        made = made.without(unfit & outcomes.answered, "it does not fit, so nothing was written")
-        return made.without(np.isnan(value) & outcomes.answered, "its answers are too short to differ")
+        return made.without(np.isnan(value) & outcomes.answered, "it does not fit, so an answer was not written")
     if metric.function == "flip_rate" and not metric.options and "drawn" in made.frame.columns:
         return made.only(~made.frame["drawn"].to_numpy())
     return _of_candidates(metric, made) if metric.function in OF_CANDIDATES else made
