@@ -14,7 +14,7 @@ import re
 import sys
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from fairprobe.errors import BadExpectation
 from fairprobe.judging import judge_now
@@ -217,9 +217,6 @@ class _Comparable(_Refinable):
 class Metric(_Comparable):
     """One number per group. Measured only once a model has responded."""
 
-    signed: ClassVar[bool] = False
-    """Whether values are differences, which have no ratio."""
-
     __hash__ = _Node.__hash__
 
     @property
@@ -231,11 +228,11 @@ class Metric(_Comparable):
     def is_signed(self) -> bool:
         """Whether its values are differences; a share of samples is none, whatever it is a share of."""
         match self:
-            case Above():
-                return False
+            case Change() | Treated() | Difference():
+                return True
             case Where() | Matched() | Near():
                 return self.metric.is_signed
-        return self.signed
+        return False
 
     def where(self, /, **values: Hashable) -> Metric:
         """Only the samples whose columns have these values.
@@ -355,8 +352,10 @@ class Metric(_Comparable):
         return Question(self, "ratio", _named(self, "ratio", columns))
 
     def __sub__(self, other: object) -> Metric:
-        if isinstance(other, _Outermost):
-            return other.__sub__(self)
+        for each in (self, other):
+            if isinstance(each, _Outermost):
+                msg = f"{each!r} is no sum of samples, so nothing is subtracted from it; write two expectations"
+                raise BadExpectation(msg)
         return Difference(self, other) if isinstance(other, Metric) else NotImplemented
 
     def _asked(self) -> Question:
@@ -414,7 +413,6 @@ class Treated(Metric):
     metric: Metric
     treatment: Treatment
     treated: Metric = field(init=False)
-    signed: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "treated", _treated(self.metric, self.treatment))
@@ -434,8 +432,6 @@ class Versus(Metric):
 class Change(Versus):
     """The model's value less the baseline's."""
 
-    signed: ClassVar[bool] = True
-
     def __repr__(self) -> str:
         return f"{_dotted(self.metric)}.change()"
 
@@ -454,10 +450,6 @@ class _Outermost(Metric):
 
     def above(self, bound: float) -> Metric:
         msg = f"{self!r}.above({bound!r}): it is no number of each sample; ask of its value, {self!r} > {bound!r}"
-        raise BadExpectation(msg)
-
-    def __sub__(self, other: object) -> Metric:
-        msg = f"{self!r} is no sum of samples, so nothing is subtracted from it; write two expectations"
         raise BadExpectation(msg)
 
 
@@ -497,7 +489,6 @@ class Difference(Metric):
 
     left: Metric
     right: Metric
-    signed: ClassVar[bool] = True
 
     def __repr__(self) -> str:
         return f"{self.left!r} - {_dotted(self.right)}"

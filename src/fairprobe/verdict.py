@@ -215,9 +215,7 @@ def decide(expectation: Expectation, data: Grouped, claim: Claim, defaults: Defa
         raise NoEvidence(msg)
     decisions = [
         statistics.decide(
-            statistics.shifted(data.estimates(pattern, fixed=fixed), -_target(expectation))
-            if _target(expectation)
-            else data.estimates(pattern, fixed=fixed),
+            statistics.shifted(data.estimates(pattern, fixed=fixed), -_target(expectation)),
             **asked_of(expectation, data)._asdict(),
             confidence=claim.confidence, least_clusters=2 if any_number else None, seed=defaults.seed,
         )

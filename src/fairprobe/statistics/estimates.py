@@ -254,7 +254,8 @@ def divide(a: Estimates, b: Estimates) -> Estimates:
 
 def shifted(estimates: Estimates, by: float) -> Estimates:
     """The same values, each so much higher."""
-    return replace(estimates, theta=estimates.theta + by, low=estimates.low + by, high=estimates.high + by, whole=False)
+    whole = estimates.whole and float(by).is_integer()
+    return replace(estimates, theta=estimates.theta + by, low=estimates.low + by, high=estimates.high + by, whole=whole)
 
 
 def _times_each(estimates: Estimates, factors: FloatArray) -> Estimates:
