@@ -37,15 +37,18 @@ def check(expectation: Expectation, grouped: Grouped, decision: Decision | None,
     """
     if infers:
         yield enough_clusters(grouped)
+    asked = [part for values in grouped.values for part in values.parts]
+    several = len({part.task.name for part in asked}) > 1
     for values, at in zip(grouped.values, grouped.index, strict=True):
-        parts = [Shares(values, part, at, grouped.labels) for part in values.parts]
+        parts = [
+            Shares(values, part, at, grouped.labels, part.task.name if several else "") for part in values.parts
+        ]  # fmt: skip
         for shares in parts:
             # what a group without samples lacks is samples
             if shares.sizes.all():
                 yield from _of_answers(expectation, shares, infers=infers)
         # both checkpoints have the same samples
         yield from _of_samples(expectation, parts[0])
-    asked = [part for values in grouped.values for part in values.parts]
     yield from template(asked)
     yield from noise(asked, None if decision is None else abs(decision.value - expectation.bound))
 

@@ -17,12 +17,16 @@ Label = tuple[Hashable, ...]
 
 @dataclass(frozen=True, eq=False)
 class Shares:
-    """The samples that one part of a metric's values reads, with the group of each (-1: none)."""
+    """The samples that one part of a metric's values reads, with the group of each (-1: none).
+
+    `task` is the task's name, where a metric reads several.
+    """
 
     values: Values
     part: Part
     at: np.ndarray
     labels: Sequence[Label]
+    task: str = ""
 
     @property
     def kept(self) -> np.ndarray:
@@ -66,8 +70,9 @@ class Shares:
 
     def where(self, place: int) -> str:
         """A group of the checkpoint, in words."""
+        of = ", ".join(filter(None, (self.task, "baseline" if self.part.role == "baseline" else "")))
         group = labelled(self.labels[place])
-        return group if self.part.role == "model" else f"{group} (baseline)"
+        return f"{group} ({of})" if of else group
 
     def example(self, mask: np.ndarray, texts: Sequence[str | None]) -> str | None:
         """The text of the first sample in a mask."""
