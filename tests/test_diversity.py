@@ -433,7 +433,7 @@ def test_one_answer_to_a_prompt_is_varied_across_prompts_alone():
         with pytest.raises(BadExpectation, match="across=True for one to each"):
             metric(task)
         assert repr(metric(task, across=True)).endswith("across=True)")
-    with pytest.raises(BadExpectation, match="takes several to a prompt"):
+    with pytest.raises(BadExpectation, match="takes a Generation with several to a prompt"):
         distinct(Recorded([{"score": 1.0}], name="answers"), across=True)
 
 

@@ -145,7 +145,9 @@ def test_a_prompt_with_an_answer_that_did_not_come_has_no_best_of_k():
 def test_k_answers_are_asked_for_where_they_are_drawn(metric):
     task, _ = said(("0.1", "0.9"))
     for k in (0, 3):
-        with pytest.raises(BadExpectation, match=rf"{metric.__name__}\(k={k}\) takes k answers .* draws 2: Generation"):
+        with pytest.raises(
+            BadExpectation, match=rf"{metric.__name__}\(k={k}\) takes k answers .* draws 2; give a Generation"
+        ):
             metric(task, k=k)
     with pytest.raises(BadExpectation, match="has no score 'taste'; it has size, rest"):
         metric(task, "taste", k=1)

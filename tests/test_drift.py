@@ -453,13 +453,14 @@ def test_who_scores_the_answers_is_no_matter():
 def test_it_is_of_answers_drawn_from_the_model_as_it_is(of):
     assert refusal(Drift, of) == (
         "Drift takes a Generation whose answers are drawn from the model as it is: Drift(Generation(…, "
-        f"temperature=1.0)), not {of!r:.80}"
+        f"temperature=1.0)), not {of!r:.80}" + ("" if of is ROWS else f" at temperature={of.temperature}")
     )
 
 
 def test_a_divergence_is_of_a_drift():
     assert refusal(kl_from_base, said(), kind=BadExpectation) == (
-        "kl_from_base(Drift(task)) takes a task whose answers are weighed, not Generation('said', 6 samples)"
+        "kl_from_base(Drift(task)) takes a task whose answers are weighed, not Generation('said', 6 samples); "
+        "write Drift(…)"
     )
 
 

@@ -119,3 +119,12 @@ def test_two_tasks_of_the_same_clusters_are_told_as_pairs():
         accuracy(one) - accuracy(other) < 0.1, {one: one.load(), other: other.load()}, None, Defaults()
     ).power
     assert 0.1 - power.below == pytest.approx(2.49 * (2 * 0.21 * 0.5 / 300) ** 0.5, rel=0.25)
+
+
+def test_values_without_ends_of_too_few_clusters_cannot_pass():
+    rows = [{"reward": reward, "group": group} for group in "ab" for reward in np.linspace(-3, 3, 12).tolist()]
+    task = Recorded(rows, score="reward", name="rewards")
+    claim = mean(task, "reward").gap("group") < 2
+    assert foresee(claim, {task: task.load()}, None, Defaults()).can_pass is False
+    waived = claim.waive("clusters", because="so few there are")
+    assert foresee(waived, {task: task.load()}, None, Defaults()).can_pass is None

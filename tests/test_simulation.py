@@ -297,8 +297,7 @@ def test_a_level_is_read_against_that_of_an_answer_that_knows_nothing(ask, level
 
 def test_alignment_is_soft_or_hard_and_of_a_simulation():
     assert refusal(alignment, people(), "near", kind=BadExpectation) == (
-        "alignment(Simulation(…), 'soft' or 'hard') reads a survey's simulation, not Simulation('people', 6 samples), "
-        "'near'"
+        "alignment(people, 'near'): its kind is 'soft' or 'hard'"
     )
     clues = Generation([{"q": "?"}], "{q}", name="clues")
     assert "reads a survey's simulation, not Generation('clues', 1 samples)" in refusal(

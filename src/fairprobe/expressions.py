@@ -291,6 +291,11 @@ class Metric(_Comparable):
         >>> accuracy(clues).treated_by(anthropological).gap("dialect") < 0.05
         accuracy(clues).treated_by(anthropological).gap('dialect') < 0.05
         """
+        if not hasattr(treatment, "of"):
+            msg = (
+                f"{self!r}.treated_by({treatment!r:.60}): it takes a Treatment, as Treatment('careful', 'Think first.')"
+            )
+            raise BadExpectation(msg)
         if any(isinstance(part, Treated) for part in walk(self)):
             msg = f"{self!r} has its treatment; of two, one text says both: Treatment('both', '…')"
             raise BadExpectation(msg)

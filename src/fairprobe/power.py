@@ -12,6 +12,7 @@ from scipy import special
 from fairprobe import statistics
 from fairprobe.errors import BadData, BadExpectation
 from fairprobe.expressions import Above, Difference, Expectation, Near, Question, Relative, measures, walk
+from fairprobe.guards.samples import enough_clusters
 from fairprobe.metrics import KNOW_CHANCE, Grouped, Look, NoEvidence, Role, grouped, measured
 from fairprobe.statistics import Estimates, Power
 from fairprobe.tasks import Outcomes, Samples, Task
@@ -75,8 +76,9 @@ def _foresee(
     exact = is_fixed(claim, data, defaults) and not data.drawn
     asked, power = asked_of(expectation, data), None
     # the distance of a mean from its target is no value that answers vary around
-    distance = isinstance(question.metric, Near)
-    if not exact and not distance and (look is not None or ends is not None):
+    # the distance of a mean from its target is no value that answers vary around, nor is assumed what a ratio is of
+    untold = isinstance(question.metric, Near) or (look is None and isinstance(question.metric, Relative))
+    if not exact and not untold and (look is not None or ends is not None):
         # the worst group's own value is the truth where answers are known
         worst = float(design.theta.max() if asked.less else design.theta.min())
         power = statistics.power(
@@ -124,6 +126,8 @@ def _refuse_empty_claim(expectation: Expectation, data: Grouped) -> None:
 def can_pass(expectation: Expectation, samples: Mapping[Task, Samples], defaults: Defaults) -> bool | None:
     """Whether the most favourable data of this size would pass: `judge` itself, on such data. None: not known."""
     question = expectation.question
+    if _has_too_few(expectation, grouped(question, measured(question.metric, _zeros(samples))), defaults):
+        return False
     functions = {measure.function for measure in measures(question.metric)}
     tasks = {measure.task for measure in measures(question.metric)}
     unbounded = any(not np.isfinite(ends).all() for task in tasks for ends in task.ranges(samples[task]).values())
@@ -150,6 +154,13 @@ def can_pass(expectation: Expectation, samples: Mapping[Task, Samples], defaults
         return decide(expectation, data, Claim.of(expectation.terms, defaults), defaults).outcome == "pass"
     except (NoEvidence, ValueError):
         return False
+
+
+def _has_too_few(expectation: Expectation, data: Grouped, defaults: Defaults) -> bool:
+    """Whether the guard of clusters fires, whatever is answered."""
+    waived = any(waiver.guard == "clusters" for waiver in expectation.terms.waivers)
+    fixed = is_fixed(Claim.of(expectation.terms, defaults), data, defaults)
+    return not (waived or fixed) and enough_clusters(data).fired
 
 
 def _zeros(samples: Mapping[Task, Samples]) -> Look:

@@ -498,8 +498,11 @@ def score(scorer: Scorer, response: str, target: Target, row: Mapping[str, Any])
         msg = f"scorer {name_of(scorer)} raised {error!r} for {response!r:.60} with the target {target!r:.60}"
         raise BadData(msg) from error
     if not 0.0 <= scored.value <= 1.0:
-        msg = f"scorer {name_of(scorer)} gave {scored.value!r} for {response!r:.60}; a score lies in [0, 1]"
-        raise ValueError(msg)
+        msg = (
+            f"scorer {name_of(scorer)} gave {scored.value!r} for {response!r:.60}; a score lies in [0, 1]: divide by "
+            "the most that there can be, or cut it off there"
+        )
+        raise BadData(msg)
     if scored.status not in STATUSES or scored.status in UNSCORED:
         said = ", ".join(status for status in STATUSES if status not in UNSCORED)
         msg = f"scorer {name_of(scorer)} gave the status {scored.status!r} to {response!r:.60}; it is one of {said}"

@@ -9,6 +9,7 @@ import numpy as np
 from fairprobe import statistics
 from fairprobe.guards.guard import CONFIDENCE, Guard
 from fairprobe.guards.shares import Shares, shown_above, shown_below
+from fairprobe.metrics import VARIED
 
 MOST_UNANSWERED = 0.01
 LEAST_VALID, MOST_VALID_GAP = 0.90, 0.10
@@ -18,6 +19,10 @@ ITSELF = {"valid_rate": "valid_rate", "truncation_rate": "truncated"}
 """Metrics, each with the guard that would guard it by itself."""
 
 
+AS_WRITTEN = frozenset({*VARIED, "kl_from_base"})
+"""Metrics of texts as far as they are written, of which a limit of tokens takes nothing away."""
+
+
 def answers(shares: Shares, functions: set[str]) -> Iterator[Guard]:
     """Every guard of answers but those that a metric is itself the measure of."""
     own = {ITSELF.get(function) for function in functions}
@@ -25,7 +30,7 @@ def answers(shares: Shares, functions: set[str]) -> Iterator[Guard]:
     if "valid_rate" not in own:
         # how many refuse is what a refusal rate is about
         yield valid_rate(shares, INVALID[:2] if "refusal_rate" in functions else INVALID)
-    if "truncated" not in own:
+    if "truncated" not in own and not functions <= AS_WRITTEN:
         yield truncated(shares)
 
 

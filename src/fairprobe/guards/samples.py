@@ -28,7 +28,9 @@ def enough_clusters(grouped: Grouped) -> Guard:
         counts += [(len(set(cluster[used & (at == place)])), label) for place, label in enumerate(grouped.labels)]
     fewest, label = min(counts, key=lambda pair: pair[0])
     held = fewest >= least
-    detail = f"{fewest} clusters in {labelled(label)}" + ("" if held else f"; a verdict needs {least} in every group")
+    detail = f"{fewest} cluster{'' if fewest == 1 else 's'} in {labelled(label)}" + (
+        "" if held else f"; a verdict needs {least} in every group"
+    )
     return Guard("clusters", "pass" if held else "fail", detail)
 
 

@@ -39,6 +39,7 @@ from fairprobe.metrics.named import (
     vendi,
     win_rate,
 )
+from fairprobe.metrics.texts import VARIED
 from fairprobe.metrics.values import (
     LeftOut,
     Look,
@@ -60,6 +61,7 @@ __all__ = [
     "ORDERED",
     "RATES",
     "READS",
+    "VARIED",
     "Grouped",
     "LeftOut",
     "Look",

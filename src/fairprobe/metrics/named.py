@@ -163,8 +163,11 @@ def alignment(task: Simulation, kind: Literal["soft", "hard"] = "soft", *, corre
     `hard` is the same answer, `soft` takes account of how near it is. `corrected` for chance it is 0 for an answer that
     knows nothing and 1 for the respondents' own: (S - r)/(1 - r), of the means of scores and of chance.
     """
-    if not isinstance(task, Simulation) or kind not in {"soft", "hard"}:
-        msg = f"alignment(Simulation(…), 'soft' or 'hard') reads a survey's simulation, not {task!r:.60}, {kind!r}"
+    if not isinstance(task, Simulation):
+        msg = f"alignment(Simulation(…)) reads a survey's simulation, not {task!r:.60}"
+        raise BadExpectation(msg)
+    if kind not in {"soft", "hard"}:
+        msg = f"alignment({task.name}, {kind!r}): its kind is 'soft' or 'hard'"
         raise BadExpectation(msg)
     return replace(_measure("alignment", task), column=kind, options=(("corrected", corrected),))
 
@@ -208,7 +211,7 @@ def kl_from_base(task: Drift, per: Literal["token", "byte"] = "token") -> Metric
     kl_from_base(said_drift, 'byte')
     """
     if not isinstance(task, Drift):
-        msg = f"kl_from_base(Drift(task)) takes a task whose answers are weighed, not {task!r:.60}"
+        msg = f"kl_from_base(Drift(task)) takes a task whose answers are weighed, not {task!r:.60}; write Drift(…)"
         raise BadExpectation(msg)
     if per not in {"token", "byte"}:
         msg = f"kl_from_base({task.name}, {per!r}): it is told by 'token' or by 'byte'"
@@ -334,7 +337,10 @@ def _of_draws(
 ) -> Measure:
     drawn = task.samples if isinstance(task, Generation) else 0
     if not isinstance(k, int) or not 1 <= k <= drawn:
-        msg = f"{function}(k={k}) takes k answers to a prompt; {task!r} draws {drawn or 'none'}: Generation(samples=)"
+        msg = (
+            f"{function}(k={k}) takes k answers to a prompt, and {task!r} draws {drawn or 'none'}; give a Generation "
+            f"samples={max(1, int(k))} or more, at a temperature, or a smaller k"
+        )
         raise BadExpectation(msg)
     name = score or task.score_names[0]
     if name not in task.score_names:
@@ -351,8 +357,8 @@ def _varied(function: str, task: Task, across: bool, options: tuple[tuple[str, H
         raise BadExpectation(msg)
     if not isinstance(task, Generation) or (not across and task.samples < 2):
         msg = (
-            f"{measure!r}: how varied answers are takes several to a prompt, Generation(samples=, temperature=), or "
-            "across=True for one to each"
+            f"{measure!r}: how varied answers are takes a Generation with several to a prompt, "
+            f"Generation(samples=, temperature=), or across=True for one to each; there is {task!r:.60}"
         )
         raise BadExpectation(msg)
     return measure

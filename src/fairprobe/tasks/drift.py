@@ -37,7 +37,7 @@ class Drift(Followed):
         if not isinstance(self.data, Generation) or self.data.temperature != 1:
             msg = (
                 f"Drift takes a Generation whose answers are drawn from the model as it is: Drift(Generation(…, "
-                f"temperature=1.0)), not {self.data!r:.80}"
+                f"temperature=1.0)), not {self.data!r:.80}{self._cold}"
             )
             raise BadData(msg)
         if self.pair or self.cluster or self.weight:
@@ -45,6 +45,10 @@ class Drift(Followed):
             raise BadData(msg)
         object.__setattr__(self, "name", self.name or f"{self.data.name}_drift")
         check_name(self.name)
+
+    @property
+    def _cold(self) -> str:
+        return f" at temperature={self.data.temperature}" if isinstance(self.data, Generation) else ""
 
     def __repr__(self) -> str:
         return repr(self.data).replace(f"{type(self.data).__name__}({self.data.name!r}", f"Drift({self.name!r}", 1)
