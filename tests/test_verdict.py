@@ -376,7 +376,7 @@ def test_what_can_pass_against_a_reference_is_that_all_others_are_better(bound, 
 
 
 def test_what_can_pass_is_not_known_of_every_claim():
-    task, _ = clues({"us": right(9, 9), "ng": right(9, 9)})
+    task, _ = clues({"us": right(30, 30), "ng": right(30, 30)})
     samples = {task: task.load()}
     for claim in (
         accuracy(task).gap("dialect") > 0.5,
