@@ -17,8 +17,9 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from fairprobe.engines import Engine
+from fairprobe.engines import Engine, open_engine, resolve
 from fairprobe.requests import Request, Response
+from fairprobe.tasks import Outcomes, Task
 
 SENTENCES = (
     "The river ran past the mill and under the old stone bridge.",
@@ -149,6 +150,15 @@ def make_adapter(folder: Path, base: Path, *, seed: int = 1) -> Path:
 def answered(engine: Engine, requests: Sequence[Request]) -> dict[Request, Response]:
     """Everything that an engine answers to requests."""
     return {request: response for chunk in engine.answers(requests) for request, response in chunk.items()}
+
+
+def asked(folder: Path, task: Task) -> Outcomes:
+    """The outcomes of a task put to the checkpoint in a folder."""
+    samples = task.load()
+    requests = task.requests(samples)
+    engine = open_engine("transformers", resolve(str(folder), "model", {}), {}, {})
+    found = answered(engine, [request for row in requests for request in row])
+    return task.outcomes(samples, [[found[request] for request in row] for row in requests])
 
 
 def reference(folder: Path, **options: object) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:

@@ -14,7 +14,7 @@ import hypothesis
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 # a shared machine may stand still for a moment, which is no property of the code
 hypothesis.settings.register_profile("unhurried", deadline=None)
@@ -40,6 +40,17 @@ def checkpoints_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_checkpoint(folder / "chat", chat=True)
     make_checkpoint(folder / "plain", seed=1)
     return folder
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """A thread of torch's for a module's tests: those of tests that run side by side wait for each other."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")

@@ -217,7 +217,6 @@ def _writing(model: LlamaForCausalLM, told: Callable[[], str], steps: int) -> Ll
 
 def _optimised(model: LlamaForCausalLM, loss: Callable[[], torch.Tensor], steps: int) -> LlamaForCausalLM:
     logging.disable_progress_bar()
-    torch.set_num_threads(1)  # threads of tests that run side by side wait for each other
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=4e-3, total_steps=steps)
     for _ in range(steps):

@@ -22,6 +22,8 @@ from fairprobe.session import Session, Settings
 from fairprobe.store import Origin, Store
 from fairprobe.tasks import Drift, Generation
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 BEGINNINGS = ("The river ran", "She asked him", "They had been", "A riddle:", "Question: What do bees", "We done")
 ROWS = [{"begin": text, "language": "en_us" if number < 3 else "en_in"} for number, text in enumerate(BEGINNINGS)]
 RIVER, DRAWS = "The river", 400
@@ -75,14 +77,6 @@ def k3(ours, theirs):
     """Schulman's estimate for tokens of these log-probabilities: exp(-r) - 1 + r of the log-ratio r."""
     ratio = ours - theirs
     return np.exp(-ratio) - 1 + ratio
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

@@ -24,6 +24,8 @@ from fairprobe.engines.transformers import network, writing
 from fairprobe.errors import EngineError
 from fairprobe.requests import Choose, Chosen, DoesNotFit, Failed, Generate, Generated, Prompt, Unfinished
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 QUESTIONS = ("Which animal says moo?", "What do bees make?", "Where is the market, and who told him so this morning?")
 OPTIONS = ("cow", "honey", "the old stone bridge", "the old mill", "b")
 CHOICES = [Choose(Prompt(f"Question: {text}\nAnswer:"), OPTIONS) for text in QUESTIONS]
@@ -31,14 +33,6 @@ LETTERS = [Choose(Prompt(f"{text}\nA. cow\nB. honey\nC. clock\nAnswer:"), ("A", 
 WRITTEN = [
     Generate(Prompt(text), max_tokens=size) for text, size in zip((*QUESTIONS, "The"), (3, 12, 7, 20), strict=True)
 ]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

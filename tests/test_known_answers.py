@@ -27,6 +27,8 @@ from fairprobe import (
 from fairprobe.expressions import Question
 from fairprobe.session import measure
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 Tell = Callable[..., dict[str, dict[str, float]]]
 PEOPLE = world.people(80, 9)
 STATEMENTS = Preference(

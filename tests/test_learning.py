@@ -20,6 +20,8 @@ from fairprobe.learning import reached, separation
 from fairprobe.tasks import Preference, Recorded
 from fairprobe.verdict import Defaults
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SIZE = 20
 
 
@@ -27,14 +29,6 @@ def refusal(call, *arguments, kind=BadData, **named):
     with pytest.raises(kind) as refused:
         call(*arguments, **named)
     return str(refused.value)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 # -- when a level is reached

@@ -11,12 +11,13 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from checkpoints import answered, make_classifier, reference
+from checkpoints import asked, make_classifier, reference
 from fairprobe import accuracy, measure, preference_accuracy, preference_margin
-from fairprobe.engines import open_engine, resolve
 from fairprobe.errors import BadData, BadExpectation, EngineError, UnknownGroup
 from fairprobe.requests import Choose, Chosen, DoesNotFit, Failed, Prompt, Rate, Rated
 from fairprobe.tasks import Generation, Preference
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 PAIRS = [
     {"id": number, "asked": asked, "chosen": chosen, "rejected": rejected, "country": country}
@@ -41,15 +42,6 @@ def refusal(call, *arguments, kind=BadData):
     return str(refused.value)
 
 
-def asked(path, task):
-    """The outcomes of a task put to the checkpoint in a folder."""
-    samples = task.load()
-    requests = task.requests(samples)
-    engine = open_engine("transformers", resolve(str(path), "model", {}), {}, {})
-    found = answered(engine, [request for row in requests for request in row])
-    return task.outcomes(samples, [[found[request] for request in row] for row in requests])
-
-
 def margins(path, rows=PAIRS):
     """The log-probability of what was chosen less that of what was rejected, a forward pass for each."""
     model, tokenizer = reference(path)
@@ -62,14 +54,6 @@ def margins(path, rows=PAIRS):
         return float(scores.gather(1, ids[start:, None]).sum())
 
     return np.array([weighed(row["asked"], row["chosen"]) - weighed(row["asked"], row["rejected"]) for row in rows])
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

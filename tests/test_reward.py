@@ -9,8 +9,7 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from checkpoints import answered, make_classifier
-from fairprobe.engines import open_engine, resolve
+from checkpoints import asked, make_classifier
 from fairprobe.errors import BadData, UnknownGroup
 from fairprobe.requests import DoesNotFit, Failed, Prompt, Rate, Rated
 from fairprobe.tasks.reward import Reward
@@ -29,15 +28,6 @@ def refusal(call, *arguments, kind=BadData):
 
 def places(**named):
     return Reward(PLACES, "{asked}", response="said", name="places", **named)
-
-
-def asked(path, task):
-    """The outcomes of a task put to the checkpoint in a folder."""
-    samples = task.load()
-    requests = task.requests(samples)
-    engine = open_engine("transformers", resolve(str(path), "model", {}), {}, {})
-    found = answered(engine, [request for row in requests for request in row])
-    return task.outcomes(samples, [[found[request] for request in row] for row in requests])
 
 
 def scores(path, text):

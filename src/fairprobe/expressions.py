@@ -99,6 +99,10 @@ class Terms:
     mode: Mode | None = None
     marks: tuple[Marked, ...] = ()
 
+    def waives(self, guard: str) -> bool:
+        """Whether a guard does not apply here."""
+        return any(waiver.guard == guard for waiver in self.waivers)
+
     def __str__(self) -> str:
         at = [f"{name}={value!r}" for name in ("confidence", "scope") if (value := getattr(self, name)) is not None]
         calls = [f".at({', '.join(at)})"] if at else []
@@ -223,6 +227,11 @@ class Metric(_Comparable):
     def reads_baseline(self) -> bool:
         """Whether it compares the model with its baseline."""
         return any(isinstance(part, Versus) for part in walk(self))
+
+    @property
+    def compares(self) -> bool:
+        """Whether its values are told against the baseline's, by itself or by what a task's outcomes are."""
+        return self.reads_baseline or any(measure.task.against_baseline for measure in measures(self))
 
     @property
     def is_signed(self) -> bool:
@@ -609,6 +618,13 @@ def measures(metric: Metric) -> Iterator[Measure]:
     return (part for part in walk(metric) if isinstance(part, Measure))
 
 
+def unconditioned(metric: Metric) -> Metric:
+    """A metric without the conditions on its samples that stand outermost."""
+    while isinstance(metric, Where | Matched):
+        metric = metric.metric
+    return metric
+
+
 def _treated(metric: Metric, treatment: Treatment) -> Metric:
     """The same metric of treated tasks."""
     if isinstance(metric, Measure):
@@ -620,7 +636,7 @@ def _treated(metric: Metric, treatment: Treatment) -> Metric:
 
 def _alone(metric: Metric, how: str) -> Metric:
     """A metric of one checkpoint; raises for one that compares it with another."""
-    if metric.reads_baseline or any(measure.task.against_baseline for measure in measures(metric)):
+    if metric.compares:
         msg = f"{metric!r} compares with the baseline already; .{how}() of it has no meaning here"
         raise BadExpectation(msg)
     if isinstance(metric, Near):

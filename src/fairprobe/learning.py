@@ -89,13 +89,13 @@ def distinguishability(task: Preference, by: str, *, model: str, **settings: Any
         prompts = [prompt.text for prompt in task.prompts(samples)]
         chosen, rejected = (samples.frame[name].to_list() for name in (task.chosen, task.rejected))
         sides, paired = _sides(groups, prompts, chosen, rejected)
+        if few := [group for group, each in sides.items() if min(map(len, each)) < 2]:
+            msg = f"{task!r}: {by} {few[0]!r} has fewer than two texts on a side, which tells no spread; leave it out"
+            raise BadData(msg)
         texts = [text for each in sides.values() for side in each for text in side]
         vectors = dict(zip(texts, _states(session, texts), strict=True))
     finally:
         session.close()
-    if few := [group for group, each in sides.items() if min(map(len, each)) < 2]:
-        msg = f"{task!r}: {by} {few[0]!r} has fewer than two texts on a side, which tells no spread; leave it out"
-        raise BadData(msg)
     found = {
         group: separation(*(np.array([vectors[text] for text in side]) for side in each), paired=group in paired)
         for group, each in sides.items()

@@ -75,7 +75,6 @@ def _foresee(
     data, design = drawn[0], _averaged([each.estimates() for each in drawn])
     exact = is_fixed(claim, data, defaults) and not data.drawn
     asked, power = asked_of(expectation, data), None
-    # the distance of a mean from its target is no value that answers vary around
     # the distance of a mean from its target is no value that answers vary around, nor is assumed what a ratio is of
     untold = isinstance(question.metric, Near) or (look is None and isinstance(question.metric, Relative))
     if not exact and not untold and (look is not None or ends is not None):
@@ -158,9 +157,8 @@ def can_pass(expectation: Expectation, samples: Mapping[Task, Samples], defaults
 
 def _has_too_few(expectation: Expectation, data: Grouped, defaults: Defaults) -> bool:
     """Whether the guard of clusters fires, whatever is answered."""
-    waived = any(waiver.guard == "clusters" for waiver in expectation.terms.waivers)
     fixed = is_fixed(Claim.of(expectation.terms, defaults), data, defaults)
-    return not (waived or fixed) and enough_clusters(data).fired
+    return not (fixed or expectation.terms.waives("clusters")) and enough_clusters(data).fired
 
 
 def _zeros(samples: Mapping[Task, Samples]) -> Look:

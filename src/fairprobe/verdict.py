@@ -207,7 +207,7 @@ def decide(expectation: Expectation, data: Grouped, claim: Claim, defaults: Defa
     """
     fixed = is_fixed(claim, data, defaults)
     # of these very samples there are as many as there are
-    any_number = fixed or any(waiver.guard == "clusters" for waiver in expectation.terms.waivers)
+    any_number = fixed or expectation.terms.waives("clusters")
     # the first is of what was answered: a group without any answer has no value, whatever is imputed
     patterns: list[Sequence[End] | None] = [None, *(_imputations(len(data.labels)) if data.lacks_any else ())]
     if data.lacks_any and not data.bounded:

@@ -14,28 +14,8 @@ from fairprobe.data.sources import HERE, Dataset, Files, Frame, Places, Reader, 
 from fairprobe.errors import BadData, UnknownGroup
 
 __all__ = [
-    "HERE",
-    "Dataset",
-    "Files",
-    "Frame",
-    "Mapped",
-    "Places",
-    "Reader",
-    "Rows",
-    "Source",
-    "callers_folder",
-    "column",
-    "is_here",
-    "known",
-    "lies",
-    "literal",
-    "mapped",
-    "mapping",
-    "near",
-    "public",
-    "read",
-    "source_of",
-    "without",
+    "HERE", "Dataset", "Files", "Frame", "Mapped", "Places", "Reader", "Rows", "Source", "callers_folder", "column",
+    "is_here", "known", "lies", "literal", "mapped", "mapping", "near", "public", "read", "source_of", "without",
 ]  # fmt: skip
 
 

@@ -25,24 +25,34 @@ OF_DRAWS = frozenset({"expected_max", "exceed_rate"})
 """Metrics of each of several answers to a prompt."""
 
 
-def of_draws(measure: Measure, outcomes: Outcomes, score: str) -> tuple[np.ndarray, np.ndarray]:
-    """What k answers to each prompt come to, and its variance by the draw; NaN where one answer did not come."""
+def of_draws(measure: Measure, outcomes: Outcomes, score: str) -> np.ndarray:
+    """What k answers to each prompt come to, NaN where one of the answers did not come."""
     if not outcomes.draws:
-        return np.zeros(len(outcomes.samples)), np.zeros(len(outcomes.samples))
-    held, k = outcomes.draws[score], measure.option("k")
-    if measure.function == "expected_max":
-        return expected_max(held, k), _noise(expected_max, held, k)
-    held = np.where(np.isnan(held), np.nan, held > measure.option("above"))
-    return any_of(held, k), _noise(any_of, held, k)
+        return np.zeros(len(outcomes.samples))
+    best, held = _draws(measure, outcomes, score)
+    return best(held, measure.option("k"))
 
 
-def _noise(best: Callable[[np.ndarray, int], np.ndarray], held: np.ndarray, k: int) -> np.ndarray:
-    """A jackknife over the answers; NaN where there are no more than k."""
+def noise_of_draws(measure: Measure, outcomes: Outcomes, score: str) -> np.ndarray:
+    """How much that varies by the draw: a jackknife over the answers; NaN where there are no more than k."""
+    if not outcomes.draws:
+        return np.zeros(len(outcomes.samples))
+    (best, held), k = _draws(measure, outcomes, score), measure.option("k")
     size = held.shape[1]
     if size <= k:
         return np.full(len(held), np.nan)
     without = np.stack([best(np.delete(held, at, axis=1), k) for at in range(size)], axis=1)
     return np.asarray(without.var(axis=1) * (size - 1))
+
+
+def _draws(
+    measure: Measure, outcomes: Outcomes, score: str
+) -> tuple[Callable[[np.ndarray, int], np.ndarray], np.ndarray]:
+    """What is told of k answers, and the numbers of each that it is told by."""
+    held = outcomes.draws[score]
+    if measure.function == "expected_max":
+        return expected_max, held
+    return any_of, np.where(np.isnan(held), np.nan, held > measure.option("above"))
 
 
 def of_each(measure: Measure, outcomes: Outcomes) -> np.ndarray:

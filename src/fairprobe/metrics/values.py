@@ -15,9 +15,9 @@ from fairprobe.errors import BadData, BadExpectation, UnknownGroup
 from fairprobe.expressions import Above, Difference, Matched, Measure, Metric, Near, Relative, Treated, Versus, Where
 from fairprobe.metrics.lift import lift
 from fairprobe.metrics.named import OF_CANDIDATES, RATES, READS
-from fairprobe.metrics.texts import OF_DRAWS, VARIED, across, of_draws, of_each
+from fairprobe.metrics.texts import OF_DRAWS, VARIED, across, noise_of_draws, of_draws, of_each
 from fairprobe.standings import Statistic, below, correlation, per, wins
-from fairprobe.tasks import EXPECTED, Dropped, Labelled, Outcomes, Recorded, Simulation, Task
+from fairprobe.tasks import EXPECTED, Dropped, Labelled, Outcomes, Recorded, Samples, Simulation, Task
 from fairprobe.tasks.scoring import natural_range
 
 Role = Literal["model", "baseline"]
@@ -188,7 +188,7 @@ def _values(metric: Measure, outcomes: Outcomes, role: Role) -> Values:
     written = metric.function == "tokens_per_sample" and name == "answer"
     drawn = metric.task.drawn and (name in outcomes.scores or written or metric.function in {*RATES, *VARIED})
     if drawn and metric.function in OF_DRAWS:
-        noise = of_draws(metric, outcomes, name)[1]
+        noise = noise_of_draws(metric, outcomes, name)
     else:
         noise = outcomes.noise.get(name, np.full(size, np.nan if drawn else 0.0))
     statistic, ends = _statistic(metric, outcomes)
@@ -256,8 +256,8 @@ def _statistic(  # noqa: PLR0911 - one for each kind of metric
         case "persona_lift":
             return lift(_simulated(metric).within), outcomes.range_of(score_of(metric, outcomes))
         case "alignment" if metric.option("corrected"):
-            chance = _chances(metric, outcomes)
-            return per(lambda held: 1 - _chances(metric, held)), (-float((chance / (1 - chance)).max()), 1.0)
+            chance = chances(metric, outcomes.samples)
+            return per(lambda held: 1 - chances(metric, held.samples)), (-float((chance / (1 - chance)).max()), 1.0)
         case function if function in VARIED:
             return across(metric) if metric.option("across") else None, VARIED[function]
         case "bits_per_byte":
@@ -296,7 +296,7 @@ def numbers(  # noqa: PLR0911 - one for each kind of metric
         return of_each(metric, outcomes), VARIED[metric.function]
     if metric.function in OF_DRAWS:
         ends = (0.0, 1.0) if metric.function == "exceed_rate" else outcomes.range_of(name)
-        return of_draws(metric, outcomes, name)[0], ends
+        return of_draws(metric, outcomes, name), ends
     if metric.function == "kl_from_base":
         return _divergence(metric, outcomes, name)
     if metric.function == "alignment":
@@ -329,11 +329,14 @@ def _divergence(metric: Measure, outcomes: Outcomes, name: str) -> tuple[np.ndar
 def _alignment(metric: Measure, outcomes: Outcomes, name: str) -> tuple[np.ndarray, tuple[float, float]]:
     """The score, or what it is above that of an answer that knows nothing."""
     value = outcomes.scores[name]
-    return (value - _chances(metric, outcomes), (-1.0, 1.0)) if metric.option("corrected") else (value, (0.0, 1.0))
+    return (
+        (value - chances(metric, outcomes.samples), (-1.0, 1.0)) if metric.option("corrected") else (value, (0.0, 1.0))
+    )
 
 
-def _chances(metric: Measure, outcomes: Outcomes) -> np.ndarray:
-    return _simulated(metric).chances(outcomes.samples, str(metric.column))
+def chances(metric: Measure, samples: Samples) -> np.ndarray:
+    """What an answer that knows nothing has of an alignment, sample by sample."""
+    return _simulated(metric).chances(samples, str(metric.column))
 
 
 def _simulated(metric: Measure) -> Simulation:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from itertools import product
 from typing import Literal, NamedTuple
 
-from fairprobe.expressions import Matched, Measure, Metric, Relative, Where
+from fairprobe.expressions import Measure, Metric, Relative, unconditioned
 from fairprobe.report.expectation import LOW_IS_GOOD, Expectation, label
 from fairprobe.report.figures import Scale, number
 
@@ -74,9 +74,8 @@ def axis(metric: Metric) -> Axis | None:
     """
     match metric:
         case Relative(metric=of):
-            while isinstance(of, Where | Matched):
-                of = of.metric
-            return AXES.get(of.function) if isinstance(of, Measure) else None
+            plain = unconditioned(of)
+            return AXES.get(plain.function) if isinstance(plain, Measure) else None
     return None
 
 

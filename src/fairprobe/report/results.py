@@ -157,7 +157,6 @@ def _head(test: str, expectation: Expectation, claim: Claim, names: Mapping[str,
     question = expectation.question
     reference = question.reference
     read = list(measures(question.metric))
-    compares = question.metric.reads_baseline or any(measure.task.against_baseline for measure in read)
     return {
         "test": test,
         "expression": repr(expectation),
@@ -173,7 +172,7 @@ def _head(test: str, expectation: Expectation, claim: Claim, names: Mapping[str,
         if reference is None
         else labelled(reference if isinstance(reference, tuple) else (reference,)),
         "model": names.get("model"),
-        "baseline": names.get("baseline") if compares else None,
+        "baseline": names.get("baseline") if question.metric.compares else None,
         "comparison": expectation.comparison,
         "bound": expectation.bound,
         "confidence": claim.confidence,

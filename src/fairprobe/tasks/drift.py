@@ -84,7 +84,7 @@ class Drift(Followed):
     def follow(self, samples: Samples, responses: Sequence[Sequence[Response | None]]) -> list[tuple[Request, ...]]:
         """Every answer that was written, to be weighed after its prompt."""
         return [
-            tuple(Weigh(prompt, (each.text,)) for each in answers if isinstance(each, Generated) and each.text.strip())
+            tuple(Weigh(prompt, (text,)) for text in _written(answers))
             for prompt, answers in zip(self.of.prompts(samples), responses, strict=True)
         ]
 
@@ -132,7 +132,6 @@ def _apart(
     """
     if any(unanswered(each) in {"missing", "error"} for each in answers):
         return (np.nan,) * 4, True
-    texts = [each.text for each in answers if isinstance(each, Generated) and each.text.strip()]
     nats, ratio, tokens, alike = 0.0, 0.0, 0.0, True
     for mine, other in zip(ours, theirs, strict=True):
         if not isinstance(mine, Weighed) or not isinstance(other, Weighed):
@@ -143,7 +142,17 @@ def _apart(
         if alike:
             off = np.array(other.loglikelihoods) - np.array(mine.loglikelihoods)
             nats += float((np.expm1(off) - off).sum())
-    return (nats if alike else np.nan, ratio, tokens, float(sum(len(text.encode()) for text in texts))), alike
+    return (
+        nats if alike else np.nan,
+        ratio,
+        tokens,
+        float(sum(len(text.encode()) for text in _written(answers))),
+    ), alike
+
+
+def _written(answers: Sequence[Response | None]) -> list[str]:
+    """The texts of answers that can be weighed: those that are not blank."""
+    return [each.text for each in answers if isinstance(each, Generated) and each.text.strip()]
 
 
 def _unscored(task: Generation) -> Generation:
