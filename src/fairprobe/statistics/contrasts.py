@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
-from fairprobe.statistics.estimates import Estimates, FloatArray, IntArray
+from fairprobe.statistics.estimates import FloatArray, IntArray
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -95,9 +95,8 @@ class Tested(NamedTuple):
         return len(self.contrasts.first) * (2 if self.mirrored else 1)
 
 
-def as_contrasts(estimates: Estimates, asked: Asked) -> Tested:
+def as_contrasts(theta: FloatArray, asked: Asked) -> Tested:
     """The question's contrasts and where they must lie, that the value be on the lower side of the bound."""
-    theta = estimates.theta
     if asked.question == "gap":
         return _gap(theta, asked)
     if asked.question == "ratio":

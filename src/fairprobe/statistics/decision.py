@@ -87,7 +87,7 @@ def decide(
     asked = Asked(question, comparison, bound, reference, two_sided)
     _check(estimates, asked, confidence)
     alpha = round(1 - confidence, 12)
-    tested = as_contrasts(estimates, asked)
+    tested = as_contrasts(estimates.theta, asked)
     tests = tests_of(estimates, asked, tested, alpha)
     errors = cache(partial(gaussian, estimates, seed=seed))
     if tests is not None:

@@ -101,11 +101,11 @@ def shown_by_tests(
     )
 
 
-def crossing(rising: Callable[[float], float], least: float, most: float) -> float:
+def crossing(rising: Callable[[float], float], least: float, most: float, tolerance: float = 1e-9) -> float:
     """Where a rising function crosses 0, or the end that is nearer."""
     if rising(least) >= 0:
         return least
-    return most if rising(most) <= 0 else float(optimize.brentq(rising, least, most, xtol=1e-9))
+    return most if rising(most) <= 0 else float(optimize.brentq(rising, least, most, xtol=tolerance))
 
 
 def _normal(p: float) -> float:

@@ -50,7 +50,7 @@ def power(
     [0.192, 0.08]
     """
     alpha = round(1 - confidence, 12)
-    tested = as_contrasts(design, asked)
+    tested = as_contrasts(design.theta, asked)
     known = spread(design, tested.contrasts)
     if not np.isfinite(known.error).all():
         return Power(-np.inf, np.inf, None)
