@@ -53,10 +53,12 @@ def plan(expectations: Iterable[Expectation], asked: Mapping[Task, Sequence[tupl
     distinct: dict[Role, dict[Request, None]] = {}
     for task, role in times:
         distinct.setdefault(role, {}).update(dict.fromkeys(each[task]))
-    ordered = {
-        role: tuple(sorted(requests, key=_by_prefix)) for role, requests in sorted(distinct.items(), reverse=True)
-    }
-    return Plan(expectations, wanted, ordered)
+    return Plan(expectations, wanted, {role: ordered(each) for role, each in sorted(distinct.items(), reverse=True)})
+
+
+def ordered(requests: Iterable[Request]) -> tuple[Request, ...]:
+    """Those with a common beginning side by side."""
+    return tuple(sorted(requests, key=_by_prefix))
 
 
 def needs(expectation: Expectation) -> list[Need]:

@@ -66,7 +66,7 @@ def _foresee(
     expectation: Expectation, samples: Mapping[Task, Samples], look: Look | None, defaults: Defaults
 ) -> Foresight:
     question, claim = expectation.question, Claim.of(expectation.terms, defaults)
-    ends = range_of(grouped(question, measured(question.metric, _zeros(samples))))
+    ends = range_of(planned(question, samples))
     truth = _assumed_truth(expectation, ends)
     size = sum(len(samples[task]) for task in {measure.task for measure in measures(question.metric)})
     draws = 1 if look else max(1, min(MOST_DRAWS, ENOUGH_SAMPLES // size))
@@ -102,10 +102,15 @@ def _averaged(designs: Sequence[Estimates]) -> Estimates:
 
 def fits(expectation: Expectation, samples: Mapping[Task, Samples]) -> None:
     """Raise what does not fit the samples, in an expectation or its guards, before anything is asked."""
-    data = grouped(expectation.question, measured(expectation.question.metric, _zeros(samples)))
+    data = planned(expectation.question, samples)
     _refuse_empty_claim(expectation, data)
     for condition in expectation.terms.guards:
         fits(condition, samples)
+
+
+def planned(question: Question, samples: Mapping[Task, Samples]) -> Grouped:
+    """The samples of a question by its groups, before anything is answered. Raises where they do not fit."""
+    return grouped(question, measured(question.metric, _zeros(samples)))
 
 
 def _refuse_empty_claim(expectation: Expectation, data: Grouped) -> None:
@@ -125,7 +130,7 @@ def _refuse_empty_claim(expectation: Expectation, data: Grouped) -> None:
 def can_pass(expectation: Expectation, samples: Mapping[Task, Samples], defaults: Defaults) -> bool | None:
     """Whether the most favourable data of this size would pass: `judge` itself, on such data. None: not known."""
     question = expectation.question
-    if _has_too_few(expectation, grouped(question, measured(question.metric, _zeros(samples))), defaults):
+    if _has_too_few(expectation, planned(question, samples), defaults):
         return False
     functions = {measure.function for measure in measures(question.metric)}
     tasks = {measure.task for measure in measures(question.metric)}

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 import polars as pl
@@ -27,7 +27,7 @@ from fairprobe.expressions import Expectation, Metric, Question, Terms
 from fairprobe.metrics import Look, Role, conditions, meets
 from fairprobe.noise import Noise
 from fairprobe.plan import Plan
-from fairprobe.power import Foresight, can_pass, fits, foresee
+from fairprobe.power import Foresight, can_pass, fits, foresee, planned
 from fairprobe.progress import Progressing
 from fairprobe.relations import FLIPS, Counterexample, Relational, Shrunk, shrink
 from fairprobe.requests import (
@@ -42,6 +42,7 @@ from fairprobe.requests import (
     Request,
     Response,
 )
+from fairprobe.stopping import Stopping, asked_whole
 from fairprobe.store import Origin, Store
 from fairprobe.tasks import Asking, Followed, Labelled, Outcomes, Recorded, Samples, Scoring, Task, spent
 from fairprobe.verdict import Defaults, Verdict, judge, searched
@@ -75,6 +76,7 @@ class Settings:
     data: Path | None = None
     store: Path = Path(".fairprobe/store")
     limit: int | None = None
+    stop: Literal["full", "sequential"] = "full"
     accepted: frozenset[str] = frozenset()
     sample: bool = False
     defaults: Defaults = field(default_factory=Defaults)
@@ -106,13 +108,17 @@ class Settings:
 
 @dataclass
 class Counts:
-    """What asking cost: `prompt_tokens` are tokens that the engine really computed; `too_long` were not asked."""
+    """What asking cost: `prompt_tokens` are tokens that the engine really computed; `too_long` were not asked.
+
+    `spared` were not asked either: everything that wanted them was decided.
+    """
 
     wanted: int = 0
     distinct: int = 0
     cached: int = 0
     asked: int = 0
     too_long: int = 0
+    spared: int = 0
     prompt_tokens: int = 0
     output_tokens: int = 0
 
@@ -152,6 +158,9 @@ class Session:
         self._outcomes: dict[tuple[Task, Role], Outcomes] = {}
         self._looked: dict[tuple[Task, Role], None] = {}
         self._labelled: dict[Task, Mapping[str, Labelled]] = {}
+        self._stoppings: dict[Expectation, Stopping] = {}
+        self._whole: set[planning.Need] = set()
+        self._loaded: Seat | None = None
         self._counterexamples: dict[Relational, list[tuple[Counterexample, list[dict[str, Any]]]]] = {}
 
     # -- planning
@@ -284,15 +293,29 @@ class Session:
                 for kind in {type(request) for request in requests}:
                     if refusal := self._refuses(role, kind):
                         raise EngineError(refusal)
-            for role, requests in plan.requests.items():
+            early = self._early(plan.expectations)
+            whole = self.plan([each for each in plan.expectations if each not in early]) if early else plan
+            self._whole.update(chain.from_iterable(map(planning.needs, whole.expectations)))
+            for role, requests in whole.requests.items():
                 if requests:
                     self._ask(role, requests, counts)
+            if early:
+                self._ask_until_decided(early, counts)
+                counts.spared += sum(
+                    request not in self._responses[role] for role, each in plan.requests.items() for request in each
+                )
             self._ask_judges(plan)
             self._follow(plan)
             self._shrink(plan)
         finally:
             self.seconds["ask"] += time.monotonic() - started
         return counts
+
+    def asked_whole(self, expectation: Expectation) -> str | None:
+        """Why an expectation that was checked is asked whole, whatever is answered; None if it may stop early."""
+        if self.settings.stop == "full":
+            return "told to be"
+        return asked_whole(expectation, planned(expectation.question, self.tasks), self.settings.defaults)
 
     def respond(self, role: Role, requests: Sequence[Request]) -> list[Response]:
         """The responses to these requests, in their order; `by_tests` counts what they cost."""
@@ -344,8 +367,12 @@ class Session:
 
     # -- judging
 
+    def seen(self, expectation: Expectation) -> Look:
+        """Where the outcomes are looked up that its verdict rests on."""
+        return self._stoppings[expectation].seen(self.look) if expectation in self._stoppings else self.look
+
     def look(self, task: Task, role: Role) -> Outcomes:
-        """A task's outcomes with one checkpoint."""
+        """A task's outcomes with one checkpoint; what is not asked, as it may be early, is missing."""
         if (task, role) not in self._outcomes:
             self._outcomes[task, role] = self._outcome(task, role)
         self._looked[task, role] = None
@@ -353,13 +380,20 @@ class Session:
 
     @property
     def looked(self) -> Mapping[tuple[Task, Role], Outcomes]:
-        """Every task's outcomes that were looked up, with each checkpoint."""
-        return {(task, role): self.look(task, role) for task, role in list(self._looked)}
+        """Every task's outcomes that were looked up, with each checkpoint, as far as it was asked."""
+        return {
+            (task, role): self.look(task, role).take(np.flatnonzero(asked))
+            if (asked := self._asked_early(task, role)) is not None
+            else self.look(task, role)
+            for task, role in list(self._looked)
+        }
 
     def judge(self, expectation: Expectation) -> Verdict:
         """The verdict on an expectation whose plan was asked."""
         started = time.monotonic()
-        verdict = self._searched(judge(expectation, self.look, self.settings.defaults))
+        stopping = self._stoppings.get(expectation)
+        verdict = stopping.judge(self.look) if stopping else judge(expectation, self.look, self.settings.defaults)
+        verdict = self._searched(verdict)
         seconds = time.monotonic() - started
         self.seconds["judge"] += seconds
         return replace(verdict, seconds=seconds)
@@ -457,6 +491,41 @@ class Session:
             # the same for both checkpoints: what a judge gets wrong is no matter of whose answer it is
             self._labelled[task] = task.labelled(samples, self.settings.places, said)
         return replace(outcomes, labelled=self._labelled[task])
+
+    def _early(self, expectations: Iterable[Expectation]) -> dict[Expectation, Stopping]:
+        """Those that stop asking when they are decided, before anything is asked for them."""
+        defaults, samples = self.settings.defaults, self.tasks
+        return {
+            each: Stopping.of(each, planned(each.question, samples), defaults)
+            for each in expectations
+            if self.asked_whole(each) is None
+        }
+
+    def _ask_until_decided(self, early: Mapping[Expectation, Stopping], counts: Counts) -> None:
+        """Ask the next samples of all that are not decided, look at the answers, and go on with the rest."""
+        going = {each: stopping.further() for each, stopping in early.items()}
+        while going:
+            wanted: dict[Role, dict[Request, None]] = defaultdict(dict)
+            for stopping in going.values():
+                requests = self._wanted(stopping.task, "model")
+                asked = dict.fromkeys(chain.from_iterable(requests[at] for at in np.flatnonzero(stopping.asked)))
+                for role in stopping.roles:
+                    wanted[role].update(asked)
+            # whoever is in memory is asked first
+            for role in sorted(wanted, key=lambda role: role != self._loaded):
+                fresh = planning.ordered(each for each in wanted[role] if each not in self._responses[role])
+                if fresh:
+                    self._ask(role, fresh, counts)
+            self._stoppings.update(going)
+            after = {each: stopping.after(self.look) for each, stopping in going.items()}
+            going = {each: stopping for each, stopping in after.items() if not stopping.is_settled}
+
+    def _asked_early(self, task: Task, role: Role) -> np.ndarray | None:
+        """Whether each sample of a task was asked, where all that read it may stop early; else None."""
+        if (task, role) in self._whole:
+            return None
+        asked = [each.asked for each in self._stoppings.values() if each.task == task and role in each.roles]
+        return np.logical_or.reduce(asked) if asked else None
 
     def _ask_judges(self, plan: Plan) -> None:
         """Ask each judge all that there is to ask it, once the responses are there."""
@@ -643,6 +712,7 @@ class Session:
     def _ask_engine(self, role: Seat, requests: Sequence[Request], counts: Counts) -> None:
         engine, checkpoint = self.engine(role), self.checkpoint(role)
         self._close_all_but(role)
+        self._loaded = role
         chunk: dict[Request, Response] = {}
         kept, before = time.monotonic(), dict(engine.counts)
 
@@ -673,7 +743,9 @@ class Session:
             self._engines[other].close()
 
     def _measure_noise(self, role: Seat, requests: Sequence[Request]) -> None:
-        """Ask some of what was asked again, in less company; nothing of it is kept."""
+        """Ask some of what was asked again, in less company; nothing of it is kept. Once is enough."""
+        if role in self.noise:
+            return
         had = self._responses[role]
         first = {request: had[request] for request in requests if request in had}
         again = noise.again(first, self.settings.defaults.seed)

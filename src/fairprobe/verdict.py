@@ -28,7 +28,7 @@ from fairprobe.metrics import (
 )
 from fairprobe.relations import Counterexample
 from fairprobe.scorers import STATUSES
-from fairprobe.statistics import Asked, Decision
+from fairprobe.statistics import Asked, Decision, Stopped
 from fairprobe.tasks import Recorded
 
 Outcome = Literal["pass", "fail", "inconclusive", "invalid"]
@@ -73,6 +73,19 @@ class GroupValue:
     clusters: int
     statuses: Mapping[str, int]
     left_out: int = 0
+    unasked: int = 0
+    """Samples that were not asked, since it was decided without them."""
+
+
+@dataclass(frozen=True, eq=False)
+class Early:
+    """What is known of an expectation of which some samples were not asked."""
+
+    stopped: Stopped
+    planned: Grouped
+    """All of its samples, asked or not."""
+    limits: Mapping[tuple[Hashable, ...], tuple[float, float]]
+    """Of each group's value, whenever asking stopped."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +102,8 @@ class Verdict:
     caveats: tuple[str, ...] = ()
     range: tuple[float, float] | None = None
     counterexamples: tuple[Counterexample, ...] = ()
+    stopped: Stopped | None = None
+    """With e-values, where it was asked until it was decided."""
     seconds: float = field(default=0.0, compare=False)
 
     @property
@@ -115,23 +130,27 @@ class Verdict:
         return math.ceil(self.samples * more / self.decision.clusters)
 
 
-def judge(expectation: Expectation, look: Look, defaults: Defaults = Defaults()) -> Verdict:
-    """The verdict on an expectation, given each task's outcomes with each checkpoint."""
+def judge(expectation: Expectation, look: Look, defaults: Defaults = Defaults(), early: Early | None = None) -> Verdict:
+    """The verdict on an expectation, given each task's outcomes with each checkpoint.
+
+    Where it was decided `early`, the outcomes are those of what was asked.
+    """
     claim = Claim.of(expectation.terms, defaults)
     question = expectation.question
     data = grouped(question, measured(question.metric, look))
     decision, lacking = None, list[str]()
     try:
-        decision = decide(expectation, data, claim, defaults)
+        decision = early.stopped.decision if early else decide(expectation, data, claim, defaults)
     except (NoEvidence, ValueError) as error:
         lacking = [str(error)]
-    own = guards.check(expectation, data, decision, infers=not is_fixed(claim, data, defaults))
+    infers, planned = early is not None or not is_fixed(claim, data, defaults), early.planned if early else data
+    own = guards.check(expectation, data, decision, planned=planned, infers=infers)
     found = tuple(_waived(guard, expectation) for guard in (*own, *_conditions(expectation, look, defaults)))
     told, notes = _caveats(found, expectation), (*_left_out(question, data), *_no_claim(data))
     verdict = Verdict(
         expectation, claim, "invalid",
-        groups=_group_values(question, data, claim.confidence), guards=found, caveats=(*lacking, *notes),
-        range=range_of(data),
+        groups=_group_values(question, data, claim.confidence, early), guards=found, caveats=(*lacking, *notes),
+        range=range_of(data), stopped=early.stopped if early else None,
     )  # fmt: skip
     if decision is None:
         return verdict
@@ -153,10 +172,10 @@ def asked_of(expectation: Expectation, data: Grouped) -> Asked:
 def ends_of(expectation: Expectation, data: Grouped) -> tuple[float, float] | None:
     """The least and the greatest value that the question can have; None where values are unbounded."""
     ends = range_of(data)
-    return ends and asked_of(expectation, data).ends(*(end - _target(expectation) for end in ends))
+    return ends and asked_of(expectation, data).ends(*(end - target_of(expectation) for end in ends))
 
 
-def _target(expectation: Expectation) -> float:
+def target_of(expectation: Expectation) -> float:
     """What values are to lie near; 0 where nothing is said of that."""
     metric = expectation.question.metric
     return metric.target if isinstance(metric, Near) else 0.0
@@ -215,7 +234,7 @@ def decide(expectation: Expectation, data: Grouped, claim: Claim, defaults: Defa
         raise NoEvidence(msg)
     decisions = [
         statistics.decide(
-            statistics.shifted(data.estimates(pattern, fixed=fixed), -_target(expectation)),
+            statistics.shifted(data.estimates(pattern, fixed=fixed), -target_of(expectation)),
             **asked_of(expectation, data)._asdict(),
             confidence=claim.confidence, least_clusters=2 if any_number else None, seed=defaults.seed,
         )
@@ -358,20 +377,36 @@ def _gone(question: Question, values: Values) -> Counter[tuple[Hashable, ...]]:
     return Counter(label for each in first.values() for label in _labels(question, each))
 
 
-def _group_values(question: Question, data: Grouped, confidence: float) -> tuple[GroupValue, ...]:
-    gone = _gone(question, data.values[0])
+def _group_values(question: Question, data: Grouped, confidence: float, early: Early | None) -> tuple[GroupValue, ...]:
+    gone, unasked = _gone(question, data.values[0]), _unasked(data, early)
     known, ends = data.with_evidence(), dict[tuple[Hashable, ...], tuple[float, float, float]]()
     with suppress(NoEvidence, ValueError):
         estimates = known.estimates()
         low, high = statistics.limits(estimates, 1 - confidence)
         values = zip(estimates.theta.tolist(), low.tolist(), high.tolist(), strict=True)
         ends = dict(zip(known.labels, values, strict=True))
-    return tuple(_group(question, data, place, ends.get(label), gone[label]) for place, label in enumerate(data.labels))
+    if early:
+        ends = {label: (value, *early.limits[label]) for label, (value, *_) in ends.items()}
+    return tuple(
+        _group(question, data, place, ends.get(label), left_out=gone[label], unasked=unasked[label])
+        for place, label in enumerate(data.labels)
+    )
+
+
+def _unasked(data: Grouped, early: Early | None) -> Counter[tuple[Hashable, ...]]:
+    """How many samples of each group were not asked."""
+    return _sizes(early.planned) - _sizes(data) if early else Counter()
+
+
+def _sizes(data: Grouped) -> Counter[tuple[Hashable, ...]]:
+    values, at = data.values[0], data.index[0]
+    return Counter(data.labels[place] for place in at[values.kept & (at >= 0)].tolist())
 
 
 def _group(
-    question: Question, data: Grouped, place: int, limits: tuple[float, float, float] | None, left_out: int
-) -> GroupValue:
+    question: Question, data: Grouped, place: int, limits: tuple[float, float, float] | None, *, left_out: int,
+    unasked: int,
+) -> GroupValue:  # fmt: skip
     """A group's value and the statuses of its samples, with the first checkpoint that the metric reads."""
     values, at = data.values[0], data.index[0]
     held = values.kept & (at == place)
@@ -381,5 +416,5 @@ def _group(
     return GroupValue(
         dict(zip(question.columns, data.labels[place], strict=True)), value, low, high,
         samples=int(held.sum()), clusters=len(set(outcomes.samples.cluster[held])),
-        statuses={status: counts[status] for status in STATUSES if counts[status]}, left_out=left_out,
+        statuses={status: counts[status] for status in STATUSES if counts[status]}, left_out=left_out, unasked=unasked,
     )  # fmt: skip

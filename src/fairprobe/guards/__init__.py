@@ -30,27 +30,35 @@ OF_RIGHT_ANSWERS = KNOW_CHANCE | {"f1"}
 """Metrics that cannot go beyond all answers being right."""
 
 
-def check(expectation: Expectation, grouped: Grouped, decision: Decision | None, *, infers: bool) -> Iterator[Guard]:
+def check(
+    expectation: Expectation, grouped: Grouped, decision: Decision | None, *, planned: Grouped, infers: bool
+) -> Iterator[Guard]:
     """Every default guard of an expectation, over the outcomes that its metric reads.
 
-    `infers`: the claim is about samples like these, so that it takes enough of them.
+    `planned` holds all of its samples, whether or not they were asked. `infers`: the claim is about samples like these,
+    so that it takes enough of them.
     """
     if infers:
         yield enough_clusters(grouped)
     asked = [part for values in grouped.values for part in values.parts]
     several = len({part.task.name for part in asked}) > 1
-    for values, at in zip(grouped.values, grouped.index, strict=True):
-        parts = [
-            Shares(values, part, at, grouped.labels, part.task.name if several else "") for part in values.parts
-        ]  # fmt: skip
-        for shares in parts:
-            # what a group without samples lacks is samples
-            if shares.sizes.all():
-                yield from _of_answers(expectation, shares, infers=infers)
+    for shares in _shares(grouped, several):
+        # what a group without samples lacks is samples
+        if shares.sizes.all():
+            yield from _of_answers(expectation, shares, infers=infers)
+    for shares in _shares(planned, several):
         # both checkpoints have the same samples
-        yield from _of_samples(expectation, parts[0])
+        if shares.part is shares.values.parts[0]:
+            yield from _of_samples(expectation, shares)
     yield from template(asked)
     yield from noise(asked, None if decision is None else abs(decision.value - expectation.bound))
+
+
+def _shares(grouped: Grouped, several: bool) -> Iterator[Shares]:
+    """What each part of the metric reads."""
+    for values, at in zip(grouped.values, grouped.index, strict=True):
+        for part in values.parts:
+            yield Shares(values, part, at, grouped.labels, part.task.name if several else "")
 
 
 def _of_answers(expectation: Expectation, shares: Shares, *, infers: bool) -> Iterator[Guard]:

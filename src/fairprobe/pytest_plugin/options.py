@@ -39,7 +39,7 @@ HELP = {
     "profile": "named settings: sample, smoke, nightly, release, or [tool.fairprobe.profiles.NAME] in pyproject.toml",
     "limit": "ask about N samples of each task at most: a seeded, group-balanced, pair-preserving subset",
     "seed": "seed of subsets and simulated limits (default: 0)",
-    "stop": "full: ask everything (sequential is not there yet)",
+    "stop": "full: ask everything; sequential: stop asking for what is decided",
     "confidence": "confidence of verdicts that do not say theirs (default: 0.95)",
     "inconclusive": "fail: only a shown pass is green; warn: only a shown fail is red; where none says",
 }

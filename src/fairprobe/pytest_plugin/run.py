@@ -133,7 +133,7 @@ class Run:
         else:
             self._ask_planned()
         verdict = self.session.judge(expectation)
-        entry = report.entry(test, verdict, self.session.look, self.names)
+        entry = report.entry(test, verdict, self.session.seen(expectation), self.names)
         entry["red"] = entry["red"] and self.claims
         return Judged(entry, report.failure(entry, self._page()))
 
@@ -230,9 +230,6 @@ def settings_of(config: pytest.Config) -> Settings:
         held = options.value(config, name)
         return None if held is None else Path(config.invocation_params.dir, held)
 
-    if options.value(config, "stop") == "sequential":
-        msg = "--fairprobe-stop=sequential is not there yet; everything is asked (--fairprobe-stop=full)"
-        raise pytest.UsageError(msg)
     return Settings(
         model=options.single(config, "model"),
         baseline=options.single(config, "baseline"),
@@ -242,6 +239,7 @@ def settings_of(config: pytest.Config) -> Settings:
         data=folder("data"),
         store=folder("store") or config.rootpath / ".fairprobe" / "store",
         limit=options.value(config, "limit"),
+        stop=options.value(config, "stop") or "full",
         accepted=frozenset(options.several(config, "accept")),
         sample=options.profile_name(config) == options.NO_CLAIM,
         defaults=Defaults(

@@ -24,26 +24,31 @@ from fairprobe.statistics.multiplicity import benjamini_hochberg, holm
 from fairprobe.statistics.power import POWER, Power, power
 from fairprobe.statistics.rates import clopper_pearson, korn_graubard, wilson
 from fairprobe.statistics.score_tests import miettinen_nurminen, tango
+from fairprobe.statistics.sequential import Course, Stopped, confidence_sequence, evidence, stopped
 
 __all__ = [
     "POWER",
     "Asked",
     "Comparison",
+    "Course",
     "Decision",
     "Estimates",
     "Outcome",
     "Power",
     "Question",
+    "Stopped",
     "Told",
     "benjamini_hochberg",
     "bonett_wright",
     "clopper_pearson",
     "combine",
+    "confidence_sequence",
     "corrected",
     "decide",
     "divide",
     "enough_clusters",
     "estimate",
+    "evidence",
     "holm",
     "indexed",
     "interval",
@@ -56,6 +61,7 @@ __all__ = [
     "ratio_of_sums",
     "robust_covariance",
     "shifted",
+    "stopped",
     "subtract",
     "tango",
     "u_statistic",

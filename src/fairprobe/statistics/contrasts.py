@@ -39,6 +39,10 @@ class Contrasts(NamedTuple):
         held = np.asarray(values, dtype=np.float64)
         return np.where(self.minus == 0, held[self.first], np.minimum(held[self.first], held[self.second]))
 
+    def part(self, which: slice) -> Contrasts:
+        """Some of them."""
+        return Contrasts(self.first[which], self.second[which], self.plus[which], self.minus[which])
+
     def both_ways(self) -> Contrasts:
         """(2K) the contrasts of two groups, and their contraries."""
         return Contrasts(

@@ -110,7 +110,7 @@ def _needed(
     if asked.question in {"by", "overall"}:
         # a rate is judged by tests of its own: of answers that are all right, twenty show little
         at = replace(design, theta=np.full_like(design.theta, taken))
-        tested = as_contrasts(at, asked)
+        tested = as_contrasts(at.theta, asked)
         tests = tests_of(at, asked, tested, alpha)
     own = int(design.counts.min())
 

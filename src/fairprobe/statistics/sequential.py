@@ -12,13 +12,14 @@ replacement); of samples like these it does not (iid).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
-from fairprobe.statistics.contrasts import Asked, Contrasts, Tested, as_contrasts
+from fairprobe.statistics.contrasts import Asked, Contrasts, Tested, as_contrasts, value_of
+from fairprobe.statistics.decision import Decision
 from fairprobe.statistics.estimates import BoolArray, FloatArray, IntArray
 from fairprobe.statistics.inversion import crossing
 
@@ -57,28 +58,43 @@ class Course:
         return total
 
     @cached_property
-    def theta(self) -> FloatArray:
-        """(G,) each group's value so far; the middle of the range where nothing is known."""
-        return self._mean(*(each.sum(axis=0) for each in (self._middle, self._heard)))
-
-    @cached_property
     def guesses(self) -> FloatArray:
-        """(C, G) each group's value by what came before a cluster."""
-        return self._mean(*(np.cumsum(each, axis=0) - each for each in (self._middle, self._heard)))
-
-    def _mean(self, values: FloatArray, weight: FloatArray) -> FloatArray:
-        """With the middle of the range for a few more clusters, so that there is one from the start."""
+        """(C, G) each group's value by what came before a cluster; the middle of the range stands for a few more."""
+        values, weight = (np.cumsum(each, axis=0) - each for each in (self._middle, self._heard))
         prior = 2 * self.total / np.maximum((self.weights > 0).sum(axis=0), 1)
-        mean: FloatArray = (values + prior * (self.low + self.high) / 2) / (weight + prior)
-        return mean
+        guesses: FloatArray = (values + prior * (self.low + self.high) / 2) / (weight + prior)
+        return guesses
+
+    @property
+    def clusters(self) -> IntArray:
+        """(G,) how many of each group were asked."""
+        clusters: IntArray = (self._heard > 0).sum(axis=0)
+        return clusters
+
+    @property
+    def means(self) -> FloatArray:
+        """(G,) each group's mean so far, a missing value in the middle of the range; NaN where nothing is known."""
+        values, weight = (each.sum(axis=0) for each in (self._middle, self._heard))
+        means: FloatArray = np.divide(values, weight, out=np.full(len(weight), np.nan), where=weight > 0)
+        return means
+
+    def only(self, group: int) -> Course:
+        """One group by itself."""
+        columns = [group]
+        return replace(
+            self, weights=self.weights[:, columns], least=self.least[:, columns], most=self.most[:, columns],
+            known=self.known[columns],
+        )  # fmt: skip
 
     @property
     def _middle(self) -> FloatArray:
-        return (self.least + self.most) / 2
+        middle: FloatArray = (self.least + self.most) / 2
+        return middle
 
     @property
     def _heard(self) -> FloatArray:
-        return self.weights * (np.arange(len(self.weights))[:, None] < self.known)
+        heard: FloatArray = self.weights * (np.arange(len(self.weights))[:, None] < self.known)
+        return heard
 
 
 class Evidence(NamedTuple):
@@ -96,6 +112,11 @@ class Evidence(NamedTuple):
         """Against any contrast's reaching it: each has to be shown not to."""
         return float(self.below.min())
 
+    @property
+    def strongest(self) -> float:
+        """Of the two claims."""
+        return max(self.all_below, self.above)
+
     def unsettled(self, groups: int, alpha: float) -> BoolArray:
         """(G,) the groups that some contrast reads which is not shown to lie below the threshold."""
         held, still = np.zeros(groups, dtype=np.bool_), self.below < -np.log(alpha)
@@ -103,9 +124,17 @@ class Evidence(NamedTuple):
         return held
 
 
+class Stopped(NamedTuple):
+    """A decision with its e-values, infinite where it is certain."""
+
+    decision: Decision
+    for_pass: float
+    for_fail: float
+
+
 def evidence(course: Course, asked: Asked) -> Evidence:
     """The e-values of a question's two claims at its bound, by what is known so far."""
-    tested = as_contrasts(course.theta, asked)
+    tested = as_contrasts(np.nan_to_num(course.means, nan=course.low), asked)
     contrasts = tested.contrasts.both_ways() if tested.mirrored else tested.contrasts
     # that it reaches a threshold is that its negative does not lie above the threshold's
     negative = contrasts._replace(plus=-contrasts.plus, minus=-contrasts.minus)
@@ -118,10 +147,10 @@ def evidence(course: Course, asked: Asked) -> Evidence:
     return Evidence(tested, contrasts, np.concatenate(below), float(together.max() - np.log(len(contrasts.first))))
 
 
-def limits(course: Course, asked: Asked, alpha: float) -> tuple[float, float]:
+def confidence_sequence(course: Course, asked: Asked, alpha: float) -> tuple[float, float]:
     """What the question's value is shown to lie above, and below, each with a probability of at least 1 - alpha.
 
-    They hold whenever asking stops: a confidence sequence.
+    They hold whenever asking stops.
     """
     needed, ends = -np.log(alpha), asked.ends(course.low, course.high)
 
@@ -137,6 +166,29 @@ def limits(course: Course, asked: Asked, alpha: float) -> tuple[float, float]:
     )
 
 
+def stopped(course: Course, asked: Asked, alpha: float) -> Stopped:
+    """What is decided of a question by what is known so far. The value is that of what was asked."""
+    held = evidence(course, asked)
+    for_pass, for_fail = (held.all_below, held.above) if passes_below(asked) else (held.above, held.all_below)
+    needed, (low, high) = -np.log(alpha), confidence_sequence(course, asked, alpha)
+    between = None if asked.question == "overall" else held.tested.between
+    drawn = "of these very samples, without replacement" if course.finite else "of samples like these"
+    decision = Decision(
+        outcome="fail" if for_fail >= needed else "pass" if for_pass >= needed else "inconclusive",
+        value=value_of(course.means, asked, held.tested.between),
+        low=low,
+        high=high,
+        between=between,
+        p_value_pass=float(np.exp(-max(for_pass, 0.0))),
+        p_value_fail=float(np.exp(-max(for_fail, 0.0))),
+        clusters=int(course.clusters.min()),
+        needed=None,
+        equal_groups=None,
+        method=f"betting e-processes {drawn}, which hold whenever asking stops",
+    )
+    return Stopped(decision, float(np.exp(for_pass)), float(np.exp(for_fail)))
+
+
 def passes_below(asked: Asked) -> bool:
     """Whether the claim is that all contrasts lie below their threshold; else it is that one does not."""
     return {"gap": asked.less, "ratio": not asked.less}.get(asked.question, True)
@@ -149,99 +201,88 @@ def _paths(course: Course, contrasts: Contrasts, threshold: float, *, exact: boo
     """
     size = max(1, BLOCK // (len(course.weights) * len(FRACTIONS)))
     for start in range(0, len(contrasts.first), size):
-        yield _path(course, Contrasts(*(each[start : start + size] for each in contrasts)), threshold, exact)
+        yield _path(course, contrasts.part(slice(start, start + size)), threshold, exact)
 
 
 class _Leg(NamedTuple):
-    """One of the two groups of each of K contrasts."""
+    """One of the two groups of each of K contrasts, cluster by cluster: (K, C), or (K, 1) where all are alike."""
 
     coefficient: FloatArray
-    """(K, 1)"""
     present: BoolArray
-    """(K, C) whether a cluster holds samples of it."""
+    """Whether the cluster holds samples of it."""
+    playing: BoolArray
+    """Whether it can be staked on: what is asked, or need not be."""
     size: FloatArray
-    """(K, C) the cluster's share of the group, with a mean of 1."""
+    """The cluster's share of the group, scaled to a mean of 1 over the contrast's clusters."""
     total: FloatArray
-    """(K, C) size times the mean of the cluster's values, missing ones so that the contrast is high."""
+    """Size times the mean of the cluster's values, missing ones so that the contrast is high."""
     guess: FloatArray
-    """(K, C) of the group's value."""
+    """The group's value by what came before."""
+    left: FloatArray
+    """The mean size of the clusters that are left."""
+    scale: FloatArray
+    """By which sizes are multiplied: of samples like these, the mean of those that are left becomes 1."""
     reach: FloatArray
-    """(K, C) how far the contrast can lie above what the guess makes of it, for a cluster of size 1."""
-    known: IntArray
-    """(K, 1)"""
+    """How far values can put the contrast above what the guess makes of it."""
 
     @classmethod
-    def of(cls, course: Course, group: IntArray, coefficient: FloatArray, clusters: IntArray) -> _Leg:
-        up, reads = coefficient[:, None] > 0, coefficient[:, None] != 0
-        share = clusters / course.total[group][:, None]
-        guess = course.guesses.T[group]
+    def of(cls, course: Course, group: IntArray, coefficient: FloatArray, here: BoolArray) -> _Leg:
+        """Of a group (K,) and its coefficient (K,), given `here`, the clusters of the contrast (K, C)."""
+        factor, weights = coefficient[:, None], course.weights.T[group]
+        share, guess = here.sum(axis=1, keepdims=True) / course.total[group][:, None], course.guesses.T[group]
+        left = _to_come(weights * share * here) / np.maximum(_to_come(here), 1)
+        is_left = left > NOTHING
+        asked = np.arange(len(course.weights)) < course.known[group][:, None]
         return cls(
-            coefficient[:, None],
-            (course.weights.T[group] > 0) & reads,
-            course.weights.T[group] * share,
-            np.where(up, course.most.T[group], course.least.T[group]) * share,
-            guess,
-            np.abs(coefficient[:, None]) * np.where(up, course.high - guess, guess - course.low),
-            np.where(reads, course.known[group][:, None], len(course.weights)),
-        )
+            factor, (weights > 0) & (factor != 0), (asked & (is_left | course.finite)) | (factor == 0), weights * share,
+            np.where(factor > 0, course.most.T[group], course.least.T[group]) * share, guess, left,
+            np.ones_like(left) if course.finite else 1 / np.where(is_left, left, 1.0),
+            np.abs(factor) * np.where(factor > 0, course.high - guess, guess - course.low),
+        )  # fmt: skip
+
+    def part(self) -> FloatArray:
+        """The cluster's part of the contrast, counted from the guess: its size then matters little."""
+        part: FloatArray = self.coefficient * (self.guess + self.scale * (self.total - self.guess * self.size))
+        return part
+
+    def expected(self) -> FloatArray:
+        """What counting from the guess adds to it, since those that are left are larger or smaller than others."""
+        return self.coefficient * self.guess * (1 - self.left * self.scale)
+
+    def furthest(self, kind: BoolArray) -> FloatArray:
+        """How far a cluster of a kind can lie above what the guess makes of it, as large as there is one."""
+        most: FloatArray = (self.size * (kind & self.present)).max(axis=1, keepdims=True)
+        return self.reach * self.scale * most
 
 
 def _path(course: Course, contrasts: Contrasts, threshold: float, exact: bool) -> FloatArray:
-    """(K, C) as `_paths`.
+    """(K, C) as `_paths`, of some contrasts.
 
-    Staked on is each cluster's part of the contrast, scaled so that its mean over the clusters is the contrast. Values
-    are counted from the guess: else a cluster with one of two groups alone would mostly say which it holds.
+    Staked on is each cluster's part of the contrast, scaled so that its mean over the clusters is the contrast.
     """
     groups = ((contrasts.first, contrasts.plus), (contrasts.second, -contrasts.minus))
-    reads = [(course.weights.T[group] > 0) & (coefficient != 0)[:, None] for group, coefficient in groups]
-    present = reads[0] | reads[1]
-    clusters, left = present.sum(axis=1, keepdims=True), np.maximum(_to_come(present), 1)
-    legs = [_Leg.of(course, group, coefficient, clusters) for group, coefficient in groups]
-    sizes = [_to_come(leg.size * leg.present) / left for leg in legs]
-    playing = present & (np.arange(present.shape[1]) < np.minimum(*(leg.known for leg in legs)))
-    parts = sum(leg.coefficient * leg.total for leg in legs)
-    whole = parts.sum(axis=1)
+    here = np.logical_or(*((course.weights.T[group] > 0) & (factor != 0)[:, None] for group, factor in groups))
+    one, other = (_Leg.of(course, group, factor, here) for group, factor in groups)
+    playing = here & one.playing & other.playing
+    expected: FloatArray = np.full(here.shape, threshold)
     if course.finite:
-        scale = [np.ones(size.shape) for size in sizes]
-        expected = (clusters * threshold - (np.cumsum(parts, axis=1) - parts)) / left
-    else:
-        # of ones like these, those that are left tell best how large the next is
-        for leg, size in zip(legs, sizes, strict=True):
-            playing &= (size > NOTHING) | (leg.coefficient == 0)
-        scale = [1 / np.where(size > NOTHING, size, 1.0) for size in sizes]
-        expected = np.full(present.shape, threshold)
-    expected = expected + sum(
-        leg.coefficient * leg.guess * (1 - size * by) for leg, size, by in zip(legs, sizes, scale, strict=True)
-    )
-    came = sum(
-        leg.coefficient * (leg.guess + by * (leg.total - leg.guess * leg.size))
-        for leg, by in zip(legs, scale, strict=True)
-    )
-    most = sum(leg.coefficient * leg.guess for leg in legs) + _reach(legs, scale)
-    room = most - expected
-    stakes = np.where(playing & (room > NOTHING), (expected - came) / np.maximum(room, NOTHING), 0.0)
-    wealth = [np.cumsum(np.log1p(np.maximum(part * stakes, NOTHING - 1)), axis=1) for part in FRACTIONS]
-    path = np.logaddexp.reduce(wealth) - np.log(len(FRACTIONS))
+        total, clusters = one.coefficient * one.total + other.coefficient * other.total, here.sum(axis=1)
+        expected = (clusters[:, None] * threshold - (np.cumsum(total, axis=1) - total)) / np.maximum(_to_come(here), 1)
+    expected = expected + one.expected() + other.expected()
+    kinds = (one.present & other.present, one.present & ~other.present, other.present & ~one.present)
+    furthest = np.maximum.reduce([one.furthest(kind) + other.furthest(kind) for kind in kinds])
+    room = one.coefficient * one.guess + other.coefficient * other.guess + furthest - expected
+    short = expected - one.part() - other.part()
+    gain = np.where(playing & (room > NOTHING), np.maximum(short / np.maximum(room, NOTHING), -1.0), 0.0)
+    wealth = [np.cumsum(np.log1p(fraction * gain), axis=1) for fraction in FRACTIONS]
+    path: FloatArray = np.logaddexp.reduce(wealth) - np.log(len(FRACTIONS))
+    # every cluster would have to be the largest there is, or larger
+    beyond = playing & ((room < -NOTHING) | ((room <= NOTHING) & (short > NOTHING)))
+    path[np.maximum.accumulate(beyond, axis=1)] = np.inf
     if course.finite:
-        path[np.maximum.accumulate(playing & (room < -NOTHING), axis=1)] = np.inf
-        at_end = clusters[:, 0] * threshold
-        lies_below = (whole < at_end - NOTHING) | (exact & (np.abs(whole - at_end) <= NOTHING))
-        path[lies_below & (playing == present).all(axis=1), -1] = np.inf
+        over = total.sum(axis=1) - clusters * threshold
+        path[(playing == here).all(axis=1) & (over < (NOTHING if exact else -NOTHING)), -1] = np.inf
     return path
-
-
-def _reach(legs: list[_Leg], scale: list[FloatArray]) -> FloatArray:
-    """(K, C) how far a cluster's part can lie above what the guesses make of it, for the largest cluster there is."""
-    first, second = (leg.present for leg in legs)
-    kinds = (first & second, first & ~second, ~first & second)
-    of_kinds = [
-        sum(
-            leg.reach * by * (leg.size * (kind & leg.present)).max(axis=1, keepdims=True)
-            for leg, by in zip(legs, scale, strict=True)
-        )
-        for kind in kinds
-    ]
-    return np.maximum.reduce(of_kinds)
 
 
 def _to_come(held: FloatArray | BoolArray) -> FloatArray:
