@@ -7,10 +7,29 @@ from fairprobe.report.printable import printable
 from fairprobe.report.results import assemble, entry, error_entry, write
 from fairprobe.report.schema import load
 from fairprobe.report.tables import moved, summary
-from fairprobe.report.text import audit_lines, banner, engine_lines, failure, power_lines
+from fairprobe.report.text import audit_lines, banner, engine_lines, failure, power_lines, stopping_lines
 
 __all__ = [
-    "Run", "assemble", "audit_lines", "banner", "card", "compare", "engine_lines", "entry", "error_entry", "failure",
-    "load", "markdown", "moved", "power_lines", "printable", "render", "since_previous", "summary", "table",
-    "workflow_commands", "write",
+    "Run",
+    "assemble",
+    "audit_lines",
+    "banner",
+    "card",
+    "compare",
+    "engine_lines",
+    "entry",
+    "error_entry",
+    "failure",
+    "load",
+    "markdown",
+    "moved",
+    "power_lines",
+    "printable",
+    "render",
+    "since_previous",
+    "stopping_lines",
+    "summary",
+    "table",
+    "workflow_commands",
+    "write",
 ]  # fmt: skip

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from fairprobe.report.counterexamples import Counterexamples, counterexamples
-from fairprobe.report.figures import Scale, counted, exact, number, p_value, places, tint
+from fairprobe.report.figures import Scale, counted, exact, gone, number, p_value, places, stopping, tint
 from fairprobe.report.printable import short
 
 Record = Mapping[str, Any]
@@ -65,7 +65,8 @@ class Forest(NamedTuple):
     columns: str
     measured: str
     is_share: bool
-    some_left_out: bool
+    gone: list[tuple[str, str]]
+    """Which counts of samples that say nothing there are, and their words."""
     sides: list[str]
     rows: dict[str, Row]
     decimals: int
@@ -188,6 +189,7 @@ class Expectation:
             ("Would settle it", _settling(raw) if raw["needed"] else None),
             ("Scope", scopes.get(raw["scope"], raw["scope"])),
             ("Method", raw["method"]),
+            ("Early stopping", stopping(raw)),
             ("Compared with", raw["baseline"]),
         ]
         return [(name, fact) for name, fact in facts if fact]
@@ -282,7 +284,7 @@ def _forest(raw: Record) -> Forest:
         columns=" x ".join(raw["columns"] or groups[0]["group"]),
         measured=str(raw["heading"] or raw["metric"] or "value"),
         is_share=raw["range"] is not None and max(map(abs, raw["range"])) <= 1,
-        some_left_out=any(group["left_out"] for group in groups),
+        gone=gone(groups),
         sides=[side for side in ("baseline", "model") if any(side in group["sides"] for group in groups)],
         rows=rows,
         decimals=min(3, places(values)),

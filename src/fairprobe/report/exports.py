@@ -107,7 +107,7 @@ def table(results: Record) -> str:
     rows = csv.writer(written, lineterminator="\n")
     rows.writerow([
         "test", "claim", "outcome", "metric", "group", "value", "low", "high", "confidence", "samples", "clusters",
-        "left_out", "statuses",
+        "left_out", "unasked", "statuses",
     ])  # fmt: skip
     for each in map(known, results["verdicts"]):
         for group in map(known, each["groups"]):
@@ -115,7 +115,7 @@ def table(results: Record) -> str:
             rows.writerow(map(_cell, (
                 each["test"], each["claim"], each["outcome"], each["heading"], label(group["group"]), group["value"],
                 group["low"], group["high"], each["confidence"], group["samples"], group["clusters"],
-                group["left_out"], statuses,
+                group["left_out"], group.get("unasked", 0), statuses,
             )))  # fmt: skip
     return written.getvalue()
 

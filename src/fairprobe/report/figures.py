@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 NO_EVIDENCE = "no evidence"
 MINUS = "\N{MINUS SIGN}"
@@ -127,3 +128,21 @@ class Scale:
         """Which end of a label to fasten at a position so that it stays inside."""
         share = self.share(value)
         return "start" if share < 6 else "end" if share > 94 else "middle"
+
+
+def gone(groups: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Which counts of samples that a table of groups has beside those that were compared, and their words."""
+    words = {"left_out": "left out", "unasked": "not asked"}
+    return [(name, word) for name, word in words.items() if any(group.get(name) for group in groups)]
+
+
+def stopping(entry: Mapping[str, Any]) -> str | None:
+    """When asking stopped, and what the bets had come to; None of an expectation that was asked whole."""
+    held = entry.get("e_values")
+    if not held:
+        return None
+    spared = sum(group.get("unasked") or 0 for group in entry["groups"])
+    asked = f"{entry['samples']:,} of {entry['samples'] + spared:,} samples were asked"
+    came = {side: "certainty" if held[side] is None else f"{held[side]:.3g}" for side in ("pass", "fail")}
+    bets = f"betting for the claim came to {came['pass']} and against it to {came['fail']}"
+    return f"{asked}; {bets}, and {held['needed']:.4g} decides"

@@ -53,6 +53,7 @@ def entry(test: str, verdict: Verdict, look: Look, names: Mapping[str, str | Non
         "equal_groups": decision and decision.equal_groups,
         "chance": chance(verdict.expectation.question, look),
         "method": decision and decision.method,
+        "e_values": _e_values(verdict),
         "range": verdict.range,
         "samples": verdict.samples,
         "clusters": decision.clusters if decision else verdict.fewest_clusters,
@@ -67,6 +68,16 @@ def entry(test: str, verdict: Verdict, look: Look, names: Mapping[str, str | Non
         "seconds": verdict.seconds,
         "error": None,
     })  # fmt: skip
+
+
+def _e_values(verdict: Verdict) -> Entry | None:
+    """What betting for the claim and against it has come to; no finite number where it is certain."""
+    if verdict.stopped is None:
+        return None
+    return {
+        "pass": verdict.stopped.for_pass, "fail": verdict.stopped.for_fail,
+        "needed": 1 / round(1 - verdict.claim.confidence, 12),
+    }  # fmt: skip
 
 
 def _told(found: Counterexample) -> Entry:
@@ -95,7 +106,7 @@ def error_entry(
     """An expectation that could not be judged at all."""
     nothing = dict.fromkeys((
         "value", "low", "high", "between", "p_value_pass", "p_value_fail", "needed", "more_samples",
-        "equal_groups", "chance", "method", "range",
+        "equal_groups", "chance", "method", "e_values", "range",
     ))  # fmt: skip
     return _entry({
         **_head(test, expectation, Claim.of(expectation.terms, defaults), names),

@@ -13,7 +13,7 @@ from fairprobe.power import Foresight
 from fairprobe.report.anchors import anchor
 from fairprobe.report.counterexamples import smallest
 from fairprobe.report.expectation import PART_WORDS, known, label
-from fairprobe.report.figures import counted, places
+from fairprobe.report.figures import counted, gone, places, stopping
 from fairprobe.report.printable import printable
 from fairprobe.statistics import POWER
 
@@ -31,7 +31,9 @@ NOTICED = 1e-3
 def failure(entry: Mapping[str, Any], page: str) -> str:
     """Why a verdict is no pass: the value and its limits, the groups, the guards that fired, where to look."""
     lines = [_headline(entry), *_groups(entry), *_guards(entry), *_made_of(entry)]
-    if entry["outcome"] == "inconclusive":
+    if early := stopping(entry):
+        lines.append(f"  {early}")
+    elif entry["outcome"] == "inconclusive":
         lines.append(_needed(entry))
     lines += _counterexamples(entry)
     # what is shown of a change is what its model missed
@@ -83,6 +85,17 @@ def engine_lines(results: Mapping[str, Any]) -> list[str]:
         for role, each in engine.get("failures", {}).items()
     ]
     return [printable(f"engine {engine['name']}: {line}") for line in [*failures, *engine.get("notes", ()), *noise]]
+
+
+def stopping_lines(results: Mapping[str, Any]) -> list[str]:
+    """What early stopping spared."""
+    early = [each for each in results["verdicts"] if each.get("e_values")]
+    if not early:
+        return []
+    before_the_end = sum(any(group.get("unasked") for group in each["groups"]) for each in early)
+    requests = results["requests"]
+    share = f"{requests['spared']:,} of {requests['distinct']:,} requests were not asked"
+    return [f"early stopping: {before_the_end} of {len(early)} that may stop did, before the end; {share}"]
 
 
 MOST_NEEDED = 1_000_000
@@ -205,10 +218,10 @@ def _groups(entry: Mapping[str, Any]) -> list[str]:
     decimals = max(
         _decimals(entry) if entry["question"] in {"by", "overall"} else 0, _usual(g["value"] for g in groups)
     )
-    some_left_out = any(group["left_out"] for group in groups)
+    silent = gone(groups)
     rows = [
         [*map(str, group["group"].values()), number(group["value"], decimals), str(group["samples"]),
-         *([str(group["left_out"])] if some_left_out else [])]
+         *(str(group[name]) for name, _ in silent)]
         for group in groups
     ]  # fmt: skip
     named = {*(entry["between"] or ()), entry["reference"]}
@@ -216,7 +229,7 @@ def _groups(entry: Mapping[str, Any]) -> list[str]:
     # the groups that decide are never cut
     told = sorted(speaking, key=lambda place: label(groups[place]["group"]) not in named)[:MOST_GROUPS]
     worst = [place for place in speaking if place in told]
-    head = [*entry["columns"], entry["heading"], "n", *(["left out"] if some_left_out else [])]
+    head = [*entry["columns"], entry["heading"], "n", *(word for _, word in silent)]
     lines = _aligned([head, *(rows[place] for place in worst)], len(entry["columns"]))
     hidden = len(groups) - len(worst)
     return [*lines, f"  and {hidden} more groups"] if hidden else lines
