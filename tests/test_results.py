@@ -99,6 +99,7 @@ def test_an_entry_says_what_was_claimed_and_found():
         "clusters": 100,
         "statuses": {"ok": 100},
         "left_out": 0,
+        "unasked": 0,
         "sides": {},
     }
     assert FAIL["guards"][0] == {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -434,3 +435,51 @@ def test_a_model_that_cannot_answer_says_why(session):
 
 def test_not_shown_is_an_assertion():
     assert issubclass(NotShown, AssertionError)
+
+
+MANY = Generation(
+    [
+        {"id": number, "dialect": dialect, "clue": f"{dialect} clue {number}: it swims.", "word": "otter"}
+        for number in range(80) for dialect in ("us", "ng")
+    ],
+    "{clue}", target="word", name="many", pair="id", max_tokens=2,
+)  # fmt: skip
+
+
+@pytest.fixture
+def answered():
+    """A claim that is soon decided."""
+    return valid_rate(MANY).by("dialect") > 0.5
+
+
+def test_a_full_session_asks_for_what_one_that_stopped_early_spared(session, answered):
+    early = session(stop="sequential")
+    counts = asked(early, answered)
+    assert (counts.distinct, counts.spared + counts.asked) == (160, 160)
+    assert 0 < counts.asked <= 120
+    assert early.judge(answered).outcome == "pass"
+    assert len(early.looked[MANY, "model"].samples) == counts.asked
+    whole = session()
+    assert asked(whole, answered).asked == counts.spared
+    assert whole.judge(answered).samples == 160
+
+
+def test_what_is_stored_already_changes_no_verdict_that_stops_early(session, answered):
+    asked(session(), answered)
+    stored = session(stop="sequential")
+    assert asked(stored, answered).asked == 0
+    fresh = session(stop="sequential", store=stored.settings.store / "another")
+    asked(fresh, answered)
+    one, other = (each.judge(answered) for each in (stored, fresh))
+    assert replace(one, seconds=0.0) == replace(other, seconds=0.0)
+
+
+def test_checkpoints_change_places_once_a_look(session, checkpoints_folder):
+    changing = session(stop="sequential", baseline=str(checkpoints_folder / "chat"))
+    opened = []
+    claim = accuracy(MANY).change().gap("dialect") < 0.9
+    changing.check(claim)
+    ask = changing._ask
+    changing._ask = lambda role, *given: (opened.append(role), ask(role, *given))[1]
+    changing.ask(changing.plan([claim]))
+    assert opened[:4] == ["model", "baseline", "baseline", "model"]

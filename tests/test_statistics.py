@@ -73,7 +73,7 @@ def test_clopper_pearson_example_2():
 
 def the_pair(scores):
     """The contrast of the first group and the second."""
-    return as_contrasts(scores, Asked("gap", "<", 0.5, reference=0)).contrasts
+    return as_contrasts(scores.theta, Asked("gap", "<", 0.5, reference=0)).contrasts
 
 
 def inverted(z, alpha):
@@ -188,7 +188,7 @@ def test_a_difference_of_changes_example_8():
 )
 def test_max_t_over_independent_groups_is_the_studentised_range_example_9(size, freedom, expected):
     scores = apart(*[np.linspace(0, 1, 50)] * size)
-    pairs = as_contrasts(scores, Asked("gap", "<", 0.5)).contrasts
+    pairs = as_contrasts(scores.theta, Asked("gap", "<", 0.5)).contrasts
     drawn = largest(gaussian(scores, 20_000, 0), pairs, spread(scores, pairs), mirrored=True, seed=0)
     # told as a tail, so that each contrast may have its own degrees of freedom; a little more than the exact value
     critical = stats.t.isf(stats.norm.sf(np.quantile(drawn, 0.95)), freedom)
@@ -197,7 +197,7 @@ def test_max_t_over_independent_groups_is_the_studentised_range_example_9(size, 
 
 def test_max_t_of_many_to_one_example_9():
     scores = apart(*[np.linspace(0, 1, 50)] * 9)
-    many_to_one = as_contrasts(scores, Asked("gap", "<", 0.5, reference=0)).contrasts
+    many_to_one = as_contrasts(scores.theta, Asked("gap", "<", 0.5, reference=0)).contrasts
     drawn = largest(gaussian(scores, 20_000, 0), many_to_one, spread(scores, many_to_one), mirrored=False, seed=0)
     assert np.quantile(drawn, 0.95) == pytest.approx(2.381386, abs=0.03)
 

@@ -42,7 +42,7 @@ from fairprobe.requests import (
     Request,
     Response,
 )
-from fairprobe.stopping import Stopping, asked_whole
+from fairprobe.stopping import FEW, Stopping, asked_whole
 from fairprobe.store import Origin, Store
 from fairprobe.tasks import Asking, Followed, Labelled, Outcomes, Recorded, Samples, Scoring, Task, spent
 from fairprobe.verdict import Defaults, Verdict, judge, searched
@@ -498,7 +498,7 @@ class Session:
         return {
             each: Stopping.of(each, planned(each.question, samples), defaults)
             for each in expectations
-            if self.asked_whole(each) is None
+            if self.asked_whole(each) in {None, FEW}
         }
 
     def _ask_until_decided(self, early: Mapping[Expectation, Stopping], counts: Counts) -> None:

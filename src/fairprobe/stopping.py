@@ -25,10 +25,14 @@ LOOKS = 20
 """How often it is asked whether what is known decides: after every twentieth of the clusters."""
 LEAST = 50
 """Clusters of every group without which nothing is decided before the end: guards would see too little."""
+FEW = f"of fewer than {LEAST} clusters in a group"
 
 
 def asked_whole(expectation: Expectation, planned: Grouped, defaults: Defaults) -> str | None:
-    """Why an expectation is asked whole whatever is answered; None if it may stop early."""
+    """Why an expectation is asked whole whatever is answered; None if it may stop early.
+
+    Of one with few clusters what it compares can still be told from the other samples of its task.
+    """
     read, values = list(measures(expectation.question.metric)), planned.values
     drawn = Claim.of(expectation.terms, defaults).scope == "benchmark" and planned.drawn
     reasons = {
@@ -41,7 +45,7 @@ def asked_whole(expectation: Expectation, planned: Grouped, defaults: Defaults) 
         or any(each.function in OF_CANDIDATES or each.function in VARIED for each in read),
         "unbounded": not planned.bounded,
         "of these samples, with answers that are drawn": drawn,
-        f"of fewer than {LEAST} clusters in a group": _fewest(planned) < LEAST,
+        FEW: _fewest(planned) < LEAST,
     }
     return next((reason for reason, holds in reasons.items() if holds), None)
 
@@ -125,7 +129,7 @@ class Stopping:
 
     def further(self, unsettled: np.ndarray | None = None) -> Stopping:
         """The next twentieth of the clusters, of the groups that are not settled; of all where none says."""
-        looks = self.looks + 1
+        looks = LOOKS if self._is_small else self.looks + 1
         known = np.full(len(self.known), math.ceil(len(self.weights) * looks / LOOKS))
         return replace(self, looks=looks, known=known if unsettled is None else np.where(unsettled, known, self.known))
 
@@ -142,8 +146,8 @@ class Stopping:
         return self.further() if self.judge(look).outcome == "invalid" else replace(self, is_settled=True)
 
     def judge(self, look: Look) -> Verdict:
-        """The verdict by what was asked; of a benchmark that was asked whole, as of any full run."""
-        if self.is_whole and self.finite:
+        """The verdict by what was asked; where all was, and no look could have ended it, that of any full run."""
+        if self.is_whole and (self.finite or self._is_small):
             return judge(self.expectation, look, self.defaults)
         return judge(self.expectation, self.seen(look), self.defaults, self._early(look))
 
@@ -188,6 +192,10 @@ class Stopping:
     @property
     def _alpha(self) -> float:
         return round(1 - Claim.of(self.expectation.terms, self.defaults).confidence, 12)
+
+    @cached_property
+    def _is_small(self) -> bool:
+        return _fewest(self.planned) < LEAST
 
     @property
     def _has_enough(self) -> bool:

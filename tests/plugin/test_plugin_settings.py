@@ -69,7 +69,6 @@ REFUSED = {
     "--fairprobe-engine-arg=bfloat16": "--fairprobe-engine-arg 'bfloat16': write KEY=VALUE, "
     "as in --fairprobe-engine-arg dtype=bfloat16",
     "--fairprobe-template-arg=x": "--fairprobe-template-arg 'x': write KEY=VALUE, *",
-    "--fairprobe-stop=sequential": "--fairprobe-stop=sequential is not there yet; everything is asked *",
     "--fairprobe-inconclusive=maybe": "*argument --fairprobe-inconclusive: invalid choice: 'maybe' (choose from *",
 }
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -183,11 +184,15 @@ class Run:
             lacking = self.session.lacking(self.planned)
             todo = sum(map(len, lacking.values()))
             tokens = self.session.tokens(lacking) if todo else None
-            line += f"; {distinct - todo:,} are stored, {todo:,} to ask"
+            at_most = "at most " if self.settings.stop == "sequential" and todo else ""
+            line += f"; {distinct - todo:,} are stored, {at_most}{todo:,} to ask"
             line += "" if tokens is None else f" ({tokens:,} prompt tokens)"
+        whole = Counter(filter(None, map(self.session.asked_whole, checked)))
+        early = len(checked) - whole.total()
         hopeless = [each for each in checked if self.session.can_pass(each) is False]
         return [
             line,
+            *([f"fairprobe: {early} may stop early{_told(whole)}"] if self.settings.stop == "sequential" else []),
             *(
                 f"fairprobe: cannot pass with so few samples, whatever is answered: {each!r}"
                 for each in hopeless[:MOST_LISTED]
@@ -248,6 +253,12 @@ def settings_of(config: pytest.Config) -> Settings:
             seed=options.value(config, "seed") or 0,
         ),
     )
+
+
+def _told(whole: Mapping[str, int]) -> str:
+    """How many are asked whole, by the reason."""
+    counts = ", ".join(f"{count} {reason}" for reason, count in whole.items())
+    return f"; asked whole: {counts}" if counts else ""
 
 
 def _counted(items: int) -> str:
