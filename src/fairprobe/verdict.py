@@ -298,10 +298,11 @@ def _without_a_gap(expectation: Expectation, decision: Decision) -> Decision:
 
 def _exactly(expectation: Expectation, decision: Decision) -> Decision:
     """A claim about these very samples, all of which were asked, has no sampling error."""
-    value, bound = decision.value, expectation.bound
+    # shares that differ by the bound itself are no further apart for being rounded
+    value, bound = round(decision.value, 12), round(expectation.bound, 12)
     holds = {"<": value < bound, "<=": value <= bound, ">": value > bound, ">=": value >= bound}[expectation.comparison]
     return replace(
-        decision, outcome="pass" if holds else "fail", low=value, high=value, needed=None,
+        decision, outcome="pass" if holds else "fail", low=decision.value, high=decision.value, needed=None,
         p_value_pass=float(not holds), p_value_fail=float(holds),
         method="these samples only, and all of them were asked", caveats=(),
     )  # fmt: skip
