@@ -60,7 +60,8 @@ def lines(reporter: pytest.TerminalReporter) -> None:
         own.print(report.summary(record.results, own.width))
         reporter.write_line("")
     reporter.write_line(report.banner(record.results))
-    for line in (*_left_out(record.results), *report.engine_lines(record.results)):
+    blessed = report.blessed_lines(found) if (found := record.results.get("blessed")) else []
+    for line in (*blessed, *record.messages, *_left_out(record.results), *report.engine_lines(record.results)):
         reporter.write_line(line)
     if record.page is not None:
         reporter.write_line(f"report: {record.page}")

@@ -68,7 +68,8 @@ def banner(results: Mapping[str, Any]) -> str:
     ] or ["nothing judged"]
     said += [f"{counted(waived, 'guard')} waived"] if waived else []
     said += [f"{left} deselected"] if left else []
-    return f"{', '.join(said)}. {results['release']['sentence']}"
+    tried = (results.get("attempts") or {}).get("sentence")
+    return " ".join(filter(None, (f"{', '.join(said)}.", results["release"]["sentence"], tried)))
 
 
 def engine_lines(results: Mapping[str, Any]) -> list[str]:
