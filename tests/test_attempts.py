@@ -86,10 +86,30 @@ def test_another_draw_or_suite_is_another_attempt(changes):
         {"verdicts": verdicts(mode="alarm")},
         {"verdicts": verdicts(expected_failure=True)},
         {"verdicts": []},
+        {"checkpoints": []},
+        {"checkpoints": [{**results()["checkpoints"][0], "fingerprint": None}]},
     ],
 )
 def test_what_claims_nothing_is_no_attempt(changes):
     assert attempt_of(results(**changes)) is None
+
+
+def test_every_run_on_a_server_is_another_draw():
+    served = [{"role": "model", "name": "my", "path": "openai:my@http://there/v1", "fingerprint": "a1b2"}]
+    assert key(checkpoints=served) == key(checkpoints=served)
+    assert key(checkpoints=served) != key(checkpoints=served, started="2026-12-01T10:00:00+0000")
+
+
+def test_answers_that_are_recorded_are_the_model_and_no_data_of_the_suite():
+    def recorded(name, digest):
+        data = [{**results()["data"][0], "sha256": digest}]
+        who = [{"role": "model", "name": name, "path": f"recorded:{name}", "fingerprint": None}]
+        return attempt_of(results(checkpoints=who, data=data))
+
+    one, two = recorded("one", "77aa"), recorded("two", "88bb")
+    assert one.suite == two.suite
+    assert one.key != two.key
+    assert one.key == recorded("one", "77aa").key
 
 
 def test_the_error_is_that_of_the_weakest_claim():

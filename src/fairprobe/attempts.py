@@ -62,25 +62,28 @@ class Ledger(NamedTuple):
 
 
 def attempt_of(results: Mapping[str, Any]) -> Attempt | None:
-    """The attempt that a run is; None for one that is not complete, or that makes no claim."""
+    """The attempt that a run is; None for one that is not complete, makes no claim, or is of nobody knows what."""
     proving = [each for each in results["verdicts"] if each["mode"] == "prove"]
     standing = [each for each in proving if not each.get("expected_failure")]
     if not (results["complete"] and results["claims"] and standing):
         return None
     who = {each["role"]: each for each in results["checkpoints"]}
     data = sorted({(each["task"], str(each["sha256"]), str(each["revision"])) for each in results["data"]})
-    recorded = {role for role, each in who.items() if str(each["path"]).startswith("recorded:")}
+    model, baseline = (
+        _content(who[role], data, results["started"]) if role in who else None for role in ("model", "baseline")
+    )
+    if model is None:
+        return None
+    is_recorded = any(str(each["path"]).startswith("recorded:") for each in who.values())
     claims = sorted({each["claim"] for each in proving})
     return Attempt(
         # what is recorded is a model's answers, and no data of the suite
-        suite=_digest([claims, [] if recorded else data]),
+        suite=_digest([claims, [] if is_recorded else data]),
         tests=_folder(results["suite"]["files"]),
         started=results["started"],
         model=who["model"]["name"],
-        **{
-            name: _digest([who[role]["name"], data]) if role in recorded else who.get(role, {}).get("fingerprint")
-            for name, role in (("fingerprint", "model"), ("baseline", "baseline"))
-        },
+        fingerprint=model,
+        baseline=baseline,
         seed=results["seed"],
         settings={name: str(held) for name, held in results["settings"].items() if name not in PLACES},
         shown=sum(each["outcome"] == "pass" for each in standing),
@@ -220,6 +223,14 @@ def _attempt(line: bytes) -> Attempt | None:
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
     return found if is_sound else None
+
+
+def _content(checkpoint: Mapping[str, Any], data: Sequence[Any], started: str) -> str | None:
+    """What tells that the same content is asked again. A server does not tell, so each run on one is another draw."""
+    spec, fingerprint = str(checkpoint["path"]), checkpoint["fingerprint"]
+    if spec.startswith("recorded:"):
+        return _digest([checkpoint["name"], data])
+    return _digest([fingerprint, started]) if spec.startswith("openai:") else fingerprint
 
 
 def _folder(files: Iterable[str]) -> str:

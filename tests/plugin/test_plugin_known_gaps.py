@@ -36,7 +36,7 @@ def test_it_is_expected_on_its_last_day(pytester, recorded_suite, results, on):
     recorded_suite(KNOWN, imports="import pytest")
     done = pytester.runpytest_inprocess(RECORDED)
     done.assert_outcomes(xfailed=1)
-    done.stdout.fnmatch_lines(["1 expected failure (1 until a day within 14 days). No claim is made*"])
+    done.stdout.fnmatch_lines(["1 expected failure (1 expiring within 14 days). No claim is made*"])
     [verdict] = results()["verdicts"]
     checker()(results())
     assert (done.ret, verdict["expected_failure"]) == (pytest.ExitCode.OK, True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 from typer.testing import CliRunner
@@ -237,10 +238,17 @@ def test_a_run_from_another_root_is_not_blessed_without_a_place(pytester, record
     assert fairprobe("bless", "../out/one", "--to=of/mine.json").output == "of/mine.json\n"
 
 
+WHOLE = """{"schema": 1, "fairprobe": "0.1.0", "started": "2026-11-20T10:00:00+0000", "baseline": null, "suite": [],
+"model": {"name": "one", "fingerprint": null, "revision": null}, "data": [], "tests": [{"test": "t", "claim": "a < 1",
+"refined": "", "confidence": 0.95, "mode": "prove", "outcome": "pass", "value": null, "low": null, "high": null,
+"samples": 0, "clusters": 0, "groups": []}]}"""
 BROKEN = {
     "torn": ('{"schema": 1, "fairprobe"', "is no baseline of fairprobe: "),
     "another file": ('{"score": 3}', "is no baseline of fairprobe: data must contain "),
     "no number": ('{"schema": NaN}', "is no baseline of fairprobe: NaN is no number"),
+    "no moment": (WHOLE.replace("2026-11-20", "2026-99-20"), "is no baseline of fairprobe: month must be in 1..12"),
+    "no claim": (WHOLE.replace("< 1", "= 1"), "is no baseline of fairprobe: data.tests[0].claim must match "),
+    "no bound": (WHOLE.replace("< 1", "< e"), "is no baseline of fairprobe: could not convert string to float: 'e'"),
     "newer": (
         '{"schema": 2, "fairprobe": "9.0"}',
         f"has schema 2, written by fairprobe 9.0; this is fairprobe {__version__}",
@@ -374,3 +382,14 @@ def test_attempts_are_listed_since_the_suite_was_blessed(pytester, recorded_suit
     run("one")
     fairprobe("bless", "out/one")
     assert ": 0 attempts since it was blessed on " in fairprobe("attempts").output
+
+
+def test_a_copy_of_a_checkpoint_is_no_new_attempt_and_another_one_is(pytester, asking_suite, tiny, results):
+    asking_suite("test_valid = valid_rate(clues).by('dialect') > 0.1")
+    shutil.copytree(tiny, pytester.path / "copy")
+    for folder, model in (("a", tiny), ("b", pytester.path / "copy"), ("c", tiny.parent / "chat")):
+        pytester.runpytest_inprocess(f"--model={model}", f"--fairprobe-report={folder}")
+    tried = [results(folder)["attempts"] for folder in "abc"]
+    assert [(each["attempt"], each["attempts"]) for each in tried] == [(1, 1), (1, 1), (2, 2)]
+    held = [json.loads(line) for line in (pytester.path / ".fairprobe/attempts.jsonl").read_text().splitlines()]
+    assert [each["fingerprint"] for each in held] == [results(each)["checkpoints"][0]["fingerprint"] for each in "ac"]

@@ -8,6 +8,7 @@ from typing import Any
 
 from fairprobe import attempts, report
 from fairprobe.errors import FairprobeError
+from fairprobe.report.results import relative
 
 
 def remember(results: Mapping[str, Any], root: Path, store: Path) -> tuple[dict[str, Any], list[str]]:
@@ -22,7 +23,7 @@ def remember(results: Mapping[str, Any], root: Path, store: Path) -> tuple[dict[
         if results["claims"] and (file := report.nearest(results["suite"]["files"], root)):
             baseline = report.read_baseline(file)
             blessed = baseline["started"]
-            found["blessed"] = {"file": str(file.relative_to(root)), **report.against(baseline, results)}
+            found["blessed"] = {"file": relative(file, root), **report.against(baseline, results)}
     except FairprobeError as error:
         messages.append(f"what moved since this suite was blessed is not known: {error}")
     try:

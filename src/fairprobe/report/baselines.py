@@ -85,8 +85,11 @@ def read(file: Path) -> dict[str, Any]:
             )
             raise FairprobeError(msg)
         found = dict(_checker()(held))
+        # what no schema says of a moment and of a claim
         if found["started"] is not None:
             datetime.fromisoformat(found["started"])
+        for each in found["tests"]:
+            _parts(each["claim"])
         return found
     except OSError as error:
         msg = f"the baseline {file} cannot be read: {error.strerror or error}"

@@ -166,7 +166,7 @@ def _expiring(results: Mapping[str, Any]) -> str:
     """How many of the failures that are expected will soon be red."""
     gaps = [each.get("known_gap") for each in results["verdicts"] if _standing(each) == "expected"]
     soon = sum(gap["days_left"] <= SOON for gap in gaps if gap)
-    return f" ({soon} until a day within {SOON} days)" if soon else ""
+    return f" ({soon} expiring within {SOON} days)" if soon else ""
 
 
 def _by_holm(results: Mapping[str, Any], outcome: str) -> str:
