@@ -71,8 +71,8 @@ def test_what_moved_is_told_where_the_limits_lie_apart(pytester, recorded_suite,
     done.stdout.fnmatch_lines(
         [
             "since one was blessed on *:",
-            "  test_floor: was pass, is fail; moved from 0.70 (0.64 to 0.76) to 0.40 (0.34 to 0.47); "
-            "the data of answers changed",
+            "  test_floor: was pass, is fail; moved from 0.70 (0.64 to 0.76) to 0.40 (0.34 to 0.47)",
+            "  the data of answers changed",
         ]
     )
     assert done.stdout.str().count("  test_gap: ") == 0
@@ -132,6 +132,26 @@ def test_a_floor_is_loosened_the_other_way(recorded_suite, run, fairprobe):
     assert "  test_floor: the bound was 0.5 and is 0.4: looser" in run("two")[0].outlines
 
 
+def test_what_all_claims_share_is_said_once(recorded_suite, run, fairprobe):
+    recorded_suite(GAP, FLOOR)
+    run("one", "--fairprobe-profile=release")
+    fairprobe("bless", "out/one")
+    done, _ = run("two")
+    start = next(n for n, line in enumerate(done.outlines) if line.startswith("since one was blessed on "))
+    assert done.outlines[start + 1] == "  all of them: the confidence was 0.975 and is 0.95: looser"
+    assert done.outlines[start + 2].startswith("report: ")
+
+
+def test_no_more_than_a_few_lines_are_said(recorded_suite, run, fairprobe):
+    recorded_suite("test_gap = {n: accuracy(equal).gap('dialect') < 0.2 + n / 100 for n in range(11)}")
+    run("one")
+    fairprobe("bless", "out/one")
+    recorded_suite("test_gap = {n: accuracy(equal).gap('dialect') < 0.3 + n / 50 for n in range(11)}")
+    done, _ = run("two")
+    assert sum(line.startswith("  test_gap-") for line in done.outlines) == 8
+    done.stdout.fnmatch_lines(["  and 3 more, all on the page"])
+
+
 def test_tests_that_came_and_went_are_told_but_a_part_of_a_suite_says_nothing_of_the_rest(
     recorded_suite, run, fairprobe
 ):
@@ -164,7 +184,8 @@ def test_blessing_again_replaces_the_file_and_says_what_moved(pytester, recorded
     recorded_suite(WORSE, GAP, FLOOR)
     run("two")
     done = fairprobe("bless", "out/two")
-    name, head, line = done.output.splitlines()
+    name, head, line, data = done.output.splitlines()
+    assert data == "  the data of answers changed"
     assert (name, head[:24], line[:31]) == (
         "baseline.json",
         "since one was blessed on",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -51,24 +51,27 @@ class Row(NamedTuple):
 
 
 def blessed_lines(found: Record) -> list[str]:
-    """What moved since a suite was blessed, or changed its outcome, its claim or its data; a line each."""
-    lines = [f"{anchor(each['test'])}: {'; '.join(said)}" for each in found["claims"] if (said := _differs(each))]
+    """What moved since a suite was blessed, or changed its outcome, its claim or its data; what all share, once."""
+    # a gate that was changed is never the one that is cut
+    claims = sorted(found["claims"], key=lambda each: not each["changes"])
+    common = claims[0]["changes"] if claims[1:] else []
+    shared = [each for each in common if all(each in other["changes"] for other in claims)]
+    data = sorted({task for each in claims for task in each["data"]})
+    lines = [f"all of them: {each}" for each in shared]
+    lines += [f"{anchor(each['test'])}: {'; '.join(said)}" for each in claims if (said := _differs(each, shared))]
+    lines += _data({"data": data})
     lines += [
         f"{word}: {anchor(test)}" for name, word in (("added", "new"), ("removed", "gone")) for test in found[name]
     ]
-    shown, more = lines[:MOST], len(lines) - MOST
-    shown += [f"and {more} more, all on the page"] if more > 0 else []
-    head = f"since {found['model']} was blessed on {day(found['started'])} ({found['file']})"
-    return [
-        printable(line)
-        for line in ([f"{head}:", *(f"  {line}" for line in shown)] if lines else [f"{head}: nothing moved"])
-    ]
+    shown = lines[:MOST] + ([f"and {len(lines) - MOST} more, all on the page"] if lines[MOST:] else [])
+    head = f"since {found['model']} was blessed on {day(found['started'])} ({found['file']}):"
+    return [*map(printable, [head, *(f"  {line}" for line in shown)] if lines else [f"{head} nothing moved"])]
 
 
 def rows(found: Record, places_of: Mapping[tuple[str, str], str]) -> list[Row]:
     """Every claim since it was blessed, what differs first."""
     made = [_row(each, places_of.get((each["test"], each["claim"]), "top")) for each in found["claims"]]
-    return sorted(made, key=lambda row: not _differs(row.raw))
+    return sorted(made, key=lambda row: not (row.notes or _differs(row.raw)))
 
 
 def day(started: str | None) -> str:
@@ -86,15 +89,15 @@ def _row(each: Record, place: str) -> Row:
     return Row(place, each, before, limits_before, value, limits, notes)
 
 
-def _differs(each: Record) -> list[str]:
-    """What differs of a claim; nothing where all of it may be what it was."""
+def _differs(each: Record, shared: Collection[str] = ()) -> list[str]:
+    """What differs of a claim, beside what all share; nothing where all of it may be what it was."""
     said = []
     if each["outcome_before"] != each["outcome"]:
         said.append(f"was {each['outcome_before']}, is {each['outcome']}")
     if each["moved"]:
         before, limits_before, value, limits = _figures(each)
         said.append(f"moved from {before} ({limits_before}) to {value} ({limits})")
-    return [*said, *each["changes"], *_data(each)]
+    return [*said, *(change for change in each["changes"] if change not in shared)]
 
 
 def _figures(each: Record) -> tuple[str, str, str, str]:
