@@ -226,7 +226,7 @@ def _refuse_part(run: Run) -> None:
 
 def _place(run: Run, root: Path) -> Path:
     """Where a run's baseline lies: in the folder that its test modules share."""
-    tests = run.results["suite"]["files"]
+    tests = known(run.results)["suite"].get("files", {})
     home = _home(tests, root)
     if home is None or not all((root / test).is_file() for test in tests):
         msg = (
