@@ -114,7 +114,35 @@ def results() -> dict[str, Any]:
             {"reason": "a reward cannot be asked of a causal model", "count": 1},
         ],
         "verdicts": [*_dialects(), *_languages(), *_persona()],
-    }
+        "blessed": _blessed(),
+        "attempts": {
+            "suite": "5e88" * 16, "attempt": 3, "attempts": 3, "since": "2026-11-20T10:00:00+0000", "blessed": True,
+            "error": 0.15,
+            "sentence": "Attempt 3 of this suite since it was blessed on 2026-11-20: if a claim were false for each of them, one of the 3 would have passed with a probability of at most 0.15.",
+        },
+    }  # fmt: skip
+
+
+def _blessed() -> dict[str, Any]:
+    first = _dialects()[0]
+    limits = {"value_before": 0.03, "low_before": 0.01, "high_before": 0.05, "value": 0.12, "low": 0.08, "high": 0.16}
+    return {
+        "file": f"suites/{HOSTILE}/baseline.json",
+        "started": "2026-11-20T10:00:00+0000",
+        "model": HOSTILE,
+        "claims": [
+            {
+                "test": first["test"], "claim": first["claim"], "outcome_before": "pass", "outcome": "fail", **limits,
+                "moved": True, "changes": ["the bound was 0.05 and is 0.08: looser"], "data": [HOSTILE],
+            },
+            {
+                "test": "suites/gone.py::test_of_another_name", "claim": "a < 1", "outcome_before": "pass",
+                "outcome": "error", **dict.fromkeys(limits), "moved": None, "changes": [], "data": [],
+            },
+        ],
+        "added": [HOSTILE],
+        "removed": ["suites/gone.py::test_gone"],
+    }  # fmt: skip
 
 
 def _checkpoint(role: str, name: str, start: str) -> dict[str, Any]:

@@ -160,6 +160,42 @@ def compare(
             say(f"{word}: {test}")
 
 
+@app.command()
+def bless(
+    run: Annotated[Path, typer.Argument(help="The folder of a run, or its results.json.")],
+    to: Annotated[
+        Path | None, typer.Option("--to", metavar="FILE", help="Where to; else baseline.json beside the tests.")
+    ] = None,
+) -> None:
+    """Write what a run found as the baseline of its suite, to be committed: fairprobe bless reports/… [--to=FILE].
+
+    Later runs say what moved since. It lies in the folder that the tests share, seen from pytest's root directory.
+    """
+    from fairprobe import report as reporting
+
+    with _refusing():
+        for line in reporting.bless(run, to, Path.cwd()):
+            typer.echo(line)
+
+
+@app.command()
+def attempts(
+    suite: Annotated[str | None, typer.Argument(help="The folder of its tests, or its hash.")] = None,
+    folder: Folder = None,
+) -> None:
+    """How often suites were tried, and the error that this adds up to: fairprobe attempts [SUITE]."""
+    from fairprobe import attempts as ledger
+    from fairprobe import report as reporting
+
+    with _refusing():
+        file = (folder or Path(".fairprobe/store")).parent / ledger.NAME
+        held = ledger.read(file)
+        blessed = {each.tests: reporting.blessed_at(Path.cwd(), each.tests) for each in held.attempts}
+        lines = list(ledger.told(held, suite, blessed))
+    for line in lines or [f"no attempt{f' of {suite}' if suite else ''} is written in {file}"]:
+        typer.echo(reporting.printable(line))
+
+
 def _write(file: Path, text: str, option: str) -> None:
     try:
         file.write_text(text, encoding="utf-8")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fairprobe.pytest_plugin import items, options, terminal
+from fairprobe.pytest_plugin import gaps, items, options, terminal
 from fairprobe.pytest_plugin.record import Record
 
 if TYPE_CHECKING:
@@ -42,6 +42,10 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: object) -> Any:
     return items.collect(collector, name, obj)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    gaps.settle(item)
 
 
 @pytest.hookimpl(trylast=True)

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from fairprobe.errors import FairprobeError, NotShown
+from fairprobe.errors import BadExpectation, FairprobeError, NotShown
 from fairprobe.judging import judge_now
+from fairprobe.pytest_plugin import gaps
 from fairprobe.pytest_plugin.record import Record
 
 if TYPE_CHECKING:
@@ -77,12 +78,12 @@ def raise_unless_green(record: Record, item: pytest.Item, expectation: Expectati
         item.stash.setdefault(ENTRIES, []).append(entry)
         raise
     item.stash.setdefault(ENTRIES, []).append(judged.entry)
-    item.stash[TEXT] = judged.text
+    item.stash[TEXT] = text = gaps.told(item, judged.text)
     if judged.entry["red"]:
-        raise NotShown(judged.text)
+        raise NotShown(text)
     if judged.entry["outcome"] != "pass" and not isinstance(item, ExpectationItem):
         # three frames of ours lie between this and the test that asked
-        warnings.warn(pytest.PytestWarning(judged.text), stacklevel=4)
+        warnings.warn(pytest.PytestWarning(text), stacklevel=4)
 
 
 @contextmanager
@@ -113,9 +114,11 @@ def annotated(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Tes
         if report.when == "call" and entries:
             _describe(item, report, entries[0])
     if entries and (report.when == "call" or report.failed):
+        gap = gaps.gap_of(item)
         for entry in entries:
             entry["line"] = item.location[1] and item.location[1] + 1
             entry["expected_failure"] = hasattr(report, "wasxfail")
+            entry["known_gap"] = gap and gap.plain
         vars(report)["fairprobe"] = entries
         item.stash[ENTRIES] = []
     return report
@@ -143,6 +146,12 @@ def collect(collector: pytest.Collector, name: str, obj: object) -> Any:
             "that needs it."
         )
         raise collector.CollectError(msg)
+    for case, expectation in found.items():
+        try:
+            gaps.check(expectation)
+        except BadExpectation as error:
+            msg = f"{collector.nodeid}: {name}{case}: {error}"
+            raise collector.CollectError(msg) from None
     return [
         ExpectationItem.from_parent(collector, name=name + case, expectation=expectation, variable=name)
         for case, expectation in found.items()

@@ -37,6 +37,7 @@ class Record:
         self.page: Path | None = None
         self.results: dict[str, Any] | None = None
         self.complaint: str | None = None
+        self.messages: list[str] = []
         self.refused: str | None = None
         self._run: Run | None = None
         self.workers = Controller()
@@ -163,12 +164,24 @@ class Record:
         except Exception as error:  # the run before must not cost this one its report
             self.results["previous"] = None
             self.complaint = f"the run before this one could not be compared: {error!r}"
+        self._remember(self.results)
         try:
             self.page = report.write(folder, self.results)
         except FairprobeError as error:
             self._complain(session, str(error))
         if unwritten := self.results.get("unwritten"):
             self._complain(session, unwritten)
+
+    def _remember(self, results: dict[str, Any]) -> None:
+        """What was blessed and tried before, which must not cost this run its report either."""
+        from fairprobe.pytest_plugin.memory import remember
+        from fairprobe.pytest_plugin.run import settings_of
+
+        try:
+            found, self.messages = remember(results, self.config.rootpath, settings_of(self.config).store)
+            results |= found
+        except Exception as error:
+            self.messages = [f"what is remembered of this suite could not be read: {error!r}"]
 
     def _complain(self, session: pytest.Session, complaint: str) -> None:
         self.complaint = self.complaint or complaint

@@ -60,11 +60,9 @@ def lines(reporter: pytest.TerminalReporter) -> None:
         own.print(report.summary(record.results, own.width))
         reporter.write_line("")
     reporter.write_line(report.banner(record.results))
-    for line in (
-        *_left_out(record.results),
-        *report.stopping_lines(record.results),
-        *report.engine_lines(record.results),
-    ):
+    blessed = report.blessed_lines(found) if (found := record.results.get("blessed")) else []
+    early, engine = report.stopping_lines(record.results), report.engine_lines(record.results)
+    for line in (*blessed, *record.messages, *_left_out(record.results), *early, *engine):
         reporter.write_line(line)
     if record.page is not None:
         reporter.write_line(f"report: {record.page}")

@@ -11,6 +11,7 @@ SECTIONS = {
     "frontier": "Diversity and fidelity",
     "missed": "Samples to read first",
     "guards": "Guards and caveats",
+    "blessed": "Since it was blessed",
     "previous": "Since the previous run",
     "provenance": "Plan and provenance",
     "not-tested": "What was not tested",

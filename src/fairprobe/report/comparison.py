@@ -127,7 +127,7 @@ class Difference(NamedTuple):
 def compare(before: Run, after: Run) -> dict[str, Any]:
     """What moved between two runs, for every claim that both judged; plain data."""
     old, new = (run.results.get("verdicts", ()) for run in (before, after))
-    pairs = list(_matched(old, new))
+    pairs = list(same_claims(old, new))
     matched = [id(each) for pair in pairs for each in pair]
     return {
         "run": before.folder.name,
@@ -139,7 +139,7 @@ def compare(before: Run, after: Run) -> dict[str, Any]:
     }
 
 
-def _matched(old: Sequence[Record], new: Sequence[Record]) -> Iterator[tuple[Record, Record]]:
+def same_claims(old: Sequence[Record], new: Sequence[Record]) -> Iterator[tuple[Record, Record]]:
     """The verdicts on the same claim of a test, or on the one claim that a test makes, whatever it says."""
     same = {(each["test"], each["claim"]): each for each in old}
     counts = [Counter(each["test"] for each in verdicts) for verdicts in (old, new)]

@@ -134,6 +134,14 @@ class Expectation:
         return None if bound is None else f"{sign}\N{NO-BREAK SPACE}{exact(bound)}"
 
     @property
+    def gap(self) -> str:
+        """That its failure is expected, until when and why; or was, until a day that has passed."""
+        gap = self.raw["known_gap"]
+        if gap and (gap["days_left"] < 0 or self.raw["expected_failure"]):
+            return f"{'was ' if gap['days_left'] < 0 else ''}expected to fail until {gap['until']}: {gap['reason']}"
+        return "failure expected" if self.raw["expected_failure"] else ""
+
+    @property
     def lead(self) -> str:
         """What the value is."""
         lowest = self.raw["comparison"].startswith(">")

@@ -13,6 +13,7 @@ from typing import Any
 
 import jinja2
 
+from fairprobe.report.blessed import blessed_lines
 from fairprobe.report.expectation import Record, by_urgency, known, label, name_of
 from fairprobe.report.figures import number, places, within
 from fairprobe.report.page import environment, headline
@@ -44,7 +45,10 @@ def markdown(results: Record, longest: int | None = None) -> str:
 
 def _markdown(results: Record, verdicts: list[Record], left: int) -> str:
     shown = [{"raw": each, "facts": facts_of(each), **_groups(each)} for each in verdicts]
-    view = {"headline": headline(results), "banner": banner(results), "verdicts": shown, "signs": SIGNS}
+    blessed = blessed_lines(results["blessed"]) if results.get("blessed") else []
+    view = {
+        "headline": headline(results), "banner": banner(results), "blessed": blessed, "verdicts": shown, "signs": SIGNS,
+    }  # fmt: skip
     text = _templates().get_template("summary.md").render(view)
     more = f"\n{left} more verdicts stand in results.json.\n" if left else ""
     return printable(re.sub(r"\n{3,}", "\n\n", text)).strip() + "\n" + more

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import jinja2
 from markupsafe import Markup, escape
 
-from fairprobe.report import filters
+from fairprobe.report import blessed, filters
 from fairprobe.report.anchors import SECTIONS, Places
 from fairprobe.report.differences import Sample, pairs
 from fairprobe.report.expectation import (
@@ -75,7 +75,12 @@ def _view(raw: Record) -> dict[str, Any]:
     divided = filters.divisions(shown)
     found_filters = filters.filters(shown, divided, taken)
     panels = frontiers(shown)
-    empty = {place for place, held in (("previous", raw["previous"]), ("frontier", panels)) if not held}
+    empty = {
+        place
+        for place, held in (("blessed", raw["blessed"]), ("previous", raw["previous"]), ("frontier", panels))
+        if not held
+    }
+    places_of = {(each.raw["test"], each.raw["claim"]): each.anchor for each in shown}
     tally = ", ".join(f"{n} {outcome}" for outcome, n in Counter(each.outcome for each in shown).items())
     return {
         "raw": raw,
@@ -91,8 +96,8 @@ def _view(raw: Record) -> dict[str, Any]:
         "filters_of": {(each.of, each.name): each.place for each in found_filters if each.kind == "group"},
         "divided": divided,
         "most_rows": max(LEAST_ROWS, MOST_ROWS // max(sum(bool(each.forest) for each in shown), 1)),
-        "previous": raw["previous"]
-        and _previous(raw["previous"], {(each.raw["test"], each.raw["claim"]): each.anchor for each in shown}),
+        "blessed": raw["blessed"] and {"raw": raw["blessed"], "rows": blessed.rows(raw["blessed"], places_of)},
+        "previous": raw["previous"] and _previous(raw["previous"], places_of),
         "heats": _heats(shown),
         "frontiers": panels,
         "missed": _missed(shown, taken),
@@ -143,11 +148,13 @@ def _notes(shown: Sequence[Expectation], raw: Record) -> list[str]:
     expected = sum(bool(each.raw["expected_failure"]) for each in shown)
     rang, quiet = alarms["fail"], alarms["pass"]
     untested = sum(each["count"] for each in raw["deselected"])
+    tried = (raw["attempts"] or {}).get("sentence")
     notes = [
         (alarms, f"{counted(alarms.total(), 'alarm')}, which block only when they ring: {rang} rang, {quiet} passed."),
         (expected, f"{counted(expected, 'failure')} expected."),
         (raw["waivers"], f"{counted(len(raw['waivers']), 'guard')} waived."),
         (untested, f"{counted(untested, 'expectation')} not tested."),
+        (tried, str(tried)),
     ]
     return [text for holds, text in notes if holds]
 

@@ -24,6 +24,8 @@ WORDS = {
 MOST_GROUPS = 12
 WORTH = 0.05
 """The least share of a distance that is worth a word."""
+SOON = 14
+"""Days before the last one of a known gap from which on it is told."""
 NOTICED = 1e-3
 """Nats by which asking again may move a likelihood without a word."""
 
@@ -64,11 +66,12 @@ def banner(results: Mapping[str, Any]) -> str:
     said = [
         *(f"{counts[name]} {word}{_by_holm(results, name)}" for name, word in WORDS.items() if counts[name]),
         *([f"{counted(counts['quiet'], 'alarm')} did not ring"] if counts["quiet"] else []),
-        *([counted(counts["expected"], "expected failure")] if counts["expected"] else []),
+        *([counted(counts["expected"], "expected failure") + _expiring(results)] if counts["expected"] else []),
     ] or ["nothing judged"]
     said += [f"{counted(waived, 'guard')} waived"] if waived else []
     said += [f"{left} deselected"] if left else []
-    return f"{', '.join(said)}. {results['release']['sentence']}"
+    tried = (results.get("attempts") or {}).get("sentence")
+    return " ".join(filter(None, (f"{', '.join(said)}.", results["release"]["sentence"], tried)))
 
 
 def engine_lines(results: Mapping[str, Any]) -> list[str]:
@@ -170,6 +173,13 @@ def _standing(entry: Mapping[str, Any]) -> str:
     if entry.get("expected_failure"):
         return "expected"
     return "quiet" if entry["mode"] == "alarm" and not entry["red"] else str(entry["outcome"])
+
+
+def _expiring(results: Mapping[str, Any]) -> str:
+    """How many of the failures that are expected will soon be red."""
+    gaps = [each.get("known_gap") for each in results["verdicts"] if _standing(each) == "expected"]
+    soon = sum(gap["days_left"] <= SOON for gap in gaps if gap)
+    return f" ({soon} expiring within {SOON} days)" if soon else ""
 
 
 def _by_holm(results: Mapping[str, Any], outcome: str) -> str:
