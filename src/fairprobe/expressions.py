@@ -266,16 +266,18 @@ class Metric(_Comparable):
         """
         return Matched(self, column)
 
-    def change(self) -> Metric:
-        """The model's value less the baseline's, on the same samples.
+    def change(self, *, since: str | None = None) -> Metric:
+        """The model's value less the baseline's, on the same samples; or less that of the checkpoint named `since`.
 
         >>> accuracy(clues).change().gap("dialect", reference="en_us") < 0.05
         accuracy(clues).change().gap('dialect', reference='en_us') < 0.05
+        >>> accuracy(clues).change(since="base").by("dialect") > -0.02
+        accuracy(clues).change(since='base').by('dialect') > -0.02
         """
-        return Change(_alone(self, "change"))
+        return Change(_alone(self, "change"), since)
 
-    def relative(self) -> Metric:
-        """The model's value over the baseline's, on the same samples: 1 where nothing changed.
+    def relative(self, *, since: str | None = None) -> Metric:
+        """The model's value over the baseline's, or that of `since`, on the same samples: 1 where nothing changed.
 
         >>> accuracy(clues).relative().by("dialect") > 0.9
         accuracy(clues).relative().by('dialect') > 0.9
@@ -283,7 +285,7 @@ class Metric(_Comparable):
         if self.is_signed:
             msg = f"{self!r} is a difference and may be 0 or less, so nothing is relative to it; write .change()"
             raise BadExpectation(msg)
-        return Relative(_alone(self, "relative"))
+        return Relative(_alone(self, "relative"), since)
 
     def above(self, bound: float) -> Metric:
         """The share of samples whose own value lies above a bound; one that equals it counts a half.
@@ -437,9 +439,14 @@ class Treated(Metric):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Versus(Metric):
-    """A metric of the model beside the same of its baseline."""
+    """A metric of the model beside the same of its baseline, or of another checkpoint of the run by its name."""
 
     metric: Metric
+    since: str | None = None
+
+    @property
+    def _named(self) -> str:
+        return "" if self.since is None else f"since={self.since!r}"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -447,7 +454,21 @@ class Change(Versus):
     """The model's value less the baseline's."""
 
     def __repr__(self) -> str:
-        return f"{_dotted(self.metric)}.change()"
+        return f"{_dotted(self.metric)}.change({self._named})"
+
+
+def since(expectation: Expectation) -> str | None:
+    """The name of the checkpoint that it compares with; None for the baseline, or where it compares with none.
+
+    Raises `BadExpectation` where it names several.
+    """
+    asked = [expectation, *expectation.terms.guards]
+    named = {part.since for each in asked for part in walk(each.question.metric) if isinstance(part, Versus)}
+    if len(named) > 1:
+        told = ", ".join(sorted("the baseline" if name is None else repr(name) for name in named))
+        msg = f"{expectation!r} compares with {told}; one expectation compares with one checkpoint: write it as several"
+        raise BadExpectation(msg)
+    return next(iter(named), None)
 
 
 class _Outermost(Metric):
@@ -472,7 +493,7 @@ class Relative(_Outermost, Versus):
     """The model's value over the baseline's."""
 
     def __repr__(self) -> str:
-        return f"{_dotted(self.metric)}.relative()"
+        return f"{_dotted(self.metric)}.relative({self._named})"
 
 
 @dataclass(frozen=True, eq=False, repr=False)

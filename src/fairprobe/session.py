@@ -70,6 +70,8 @@ class Settings:
 
     model: str | None = None
     baseline: str | None = None
+    since: str | None = None
+    """What the baseline is called, where expectations name it."""
     engine: str = "auto"
     engine_arguments: Mapping[str, str] = field(default_factory=dict)
     template_arguments: Mapping[str, str] = field(default_factory=dict)
@@ -423,6 +425,13 @@ class Session:
 
     def _named(self, role: Seat, expectation: Expectation | None = None) -> str:
         spec = role.removeprefix(JUDGE) if role.startswith(JUDGE) else self.settings.spec(role)
+        if spec is None and self.settings.since is not None and role == "baseline":
+            what = repr(expectation) if expectation is not None else "this test"
+            msg = (
+                f"{what} compares with {self.settings.since!r}, and no checkpoint of this run is called so: "
+                f"pytest … --model=path/to/{self.settings.since}"
+            )
+            raise NoCheckpoint(msg)
         if spec is None:
             what = repr(expectation) if expectation is not None else "this test"
             asks = expectation is None or any(task.asks for task, _ in planning.needs(expectation))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fairprobe.pytest_plugin import gaps, items, options, terminal
+from fairprobe.pytest_plugin import candidates, gaps, items, options, terminal
 from fairprobe.pytest_plugin.record import Record
 
 if TYPE_CHECKING:
@@ -114,13 +114,17 @@ def pytest_testnodedown(node: Any) -> None:
     Record.of(node.config).hear(node)
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    candidates.parametrize(metafunc)
+
+
 @pytest.fixture(scope="session")
-def model(pytestconfig: pytest.Config) -> Model:
+def model(request: pytest.FixtureRequest, pytestconfig: pytest.Config) -> Model:
     """The checkpoint under test, for tests that ask it themselves: `model.generate(["…"])`."""
-    return Record.of(pytestconfig).run.role("model")
+    return Record.of(pytestconfig).run(candidates.chosen(request)).role("model")
 
 
 @pytest.fixture(scope="session")
 def baseline(pytestconfig: pytest.Config) -> Model:
     """The checkpoint that the model is compared with, for tests that ask it themselves."""
-    return Record.of(pytestconfig).run.role("baseline")
+    return Record.of(pytestconfig).run(candidates.first(pytestconfig)).role("baseline")

@@ -16,7 +16,6 @@ import pytest
 from fairprobe.errors import FairprobeError
 from fairprobe.metrics import Role
 from fairprobe.pytest_plugin import options
-from fairprobe.pytest_plugin.folder import report_folder
 from fairprobe.pytest_plugin.run import ROLES, Run
 from fairprobe.report import samples
 from fairprobe.report.results import relative, suite_facts
@@ -53,6 +52,22 @@ def facts(run: Run, config: pytest.Config, deselected: Counter[str], *, partial:
         "waivers": list(_waivers(run)),
         "deselected": [{"reason": reason, "count": count} for reason, count in deselected.items()],
     }
+
+
+def joined(facts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The facts of one model beside several checkpoints, each with what it asked for itself, as those of one run."""
+    first, *others = facts
+    run = {**first}
+    for each in others:
+        run["requests"] = {name: count + each["requests"][name] for name, count in run["requests"].items()}
+        run["seconds"] = {name: count + each["seconds"][name] for name, count in run["seconds"].items()}
+        run["plan"] = {name: run["plan"][name] + each["plan"][name] for name in run["plan"]}
+        run["suite"] = {**run["suite"], "files": {**run["suite"]["files"], **each["suite"]["files"]}}
+        for name in ("checkpoints", "data", "samples", "rounds", "waivers"):
+            run[name] = [*run[name], *(entry for entry in each[name] if entry not in run[name])]
+        run["complete"] = run["complete"] and each["complete"]
+        run["unwritten"] = run["unwritten"] or each["unwritten"]
+    return {**run, "engine": _engine([each["engine"] for each in facts])}
 
 
 def merged(
@@ -119,7 +134,7 @@ def _samples(run: Run, config: pytest.Config) -> dict[str, Any]:
     if config.option.collectonly:
         return {"samples": [], "unwritten": None}
     try:
-        return {"samples": samples.write(report_folder(config), run.session.looked), "unwritten": None}
+        return {"samples": samples.write(run.folder, run.session.looked, run.since), "unwritten": None}
     except FairprobeError as error:
         return {"samples": [], "unwritten": str(error)}
 

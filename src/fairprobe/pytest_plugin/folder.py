@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 from fairprobe.pytest_plugin import options
+from fairprobe.pytest_plugin.candidates import Candidate
 
+MOST_NAMED = 3
+"""Models that the name of a folder tells."""
 _FOLDER = pytest.StashKey[Path]()
 
 
@@ -23,10 +26,17 @@ def report_folder(config: pytest.Config) -> Path:
     return config.stash[_FOLDER]
 
 
+def folder_of(config: pytest.Config, candidate: Candidate | None) -> Path:
+    """Where one candidate's report lies; of a run of one model, the run's own."""
+    folder = report_folder(config)
+    return folder / candidate.name if candidate else folder
+
+
 def _default(config: pytest.Config) -> Path:
     from fairprobe.engines.checkpoints import short_name
 
-    name = re.sub(r"[^\w.-]+", "-", short_name(options.single(config, "model") or "none")).strip("-")
+    models = options.several(config, "model") or ["none"]
+    name = re.sub(r"[^\w.-]+", "-", "-".join(map(short_name, models[:MOST_NAMED]))).strip("-")
     folder = config.rootpath / "reports" / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"
     # two runs of one second are two runs
     others = (folder.with_name(f"{folder.name}-{number}") for number in count(2))

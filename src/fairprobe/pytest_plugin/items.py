@@ -17,6 +17,7 @@ import pytest
 from fairprobe.errors import BadExpectation, FairprobeError, NotShown
 from fairprobe.judging import judge_now
 from fairprobe.pytest_plugin import gaps
+from fairprobe.pytest_plugin.candidates import Candidate, called, rivals
 from fairprobe.pytest_plugin.record import Record
 
 if TYPE_CHECKING:
@@ -26,9 +27,12 @@ if TYPE_CHECKING:
 class ExpectationItem(pytest.Item):
     """One expectation: asked with all others, judged alone."""
 
-    def __init__(self, *, expectation: Expectation, variable: str, **kwargs: Any) -> None:
+    def __init__(
+        self, *, expectation: Expectation, variable: str, candidate: Candidate | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.expectation = expectation
+        self.candidate = candidate
         self.variable = variable
         self.extra_keyword_matches.update(expectation.words)
         for mark in expectation.terms.marks:
@@ -38,7 +42,7 @@ class ExpectationItem(pytest.Item):
         """Ask everything that is planned, once; a clock on single tests does not count that."""
         if self.config.pluginmanager.hasplugin("timeout"):
             self.config.hook.pytest_timeout_cancel_timer(item=self)
-        Record.of(self.config).run.prepare(self)
+        Record.of(self.config).run_of(self, self.expectation).prepare(self)
 
     def runtest(self) -> None:
         """Judge the expectation; anything but a green verdict raises `NotShown` with its table."""
@@ -72,9 +76,9 @@ def raise_unless_green(record: Record, item: pytest.Item, expectation: Expectati
     """Judge, keep the entry for the report, and raise or warn as the mode says."""
     __tracebackhide__ = True  # the reader wants the table, not how it came about
     try:
-        judged = record.run.judge(expectation, item.nodeid)
+        judged = record.run_of(item, expectation).judge(expectation, item.nodeid)
     except FairprobeError as error:
-        entry = record.run.error_entry(expectation, item.nodeid, str(error))
+        entry = record.error_entry(item, expectation, str(error))
         item.stash.setdefault(ENTRIES, []).append(entry)
         raise
     item.stash.setdefault(ENTRIES, []).append(judged.entry)
@@ -110,7 +114,7 @@ def annotated(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Tes
             # pytest asks `repr_failure` about the call only, and would show its own frames
             report.longrepr = str(call.excinfo.value)
         if report.failed and report.when in {"setup", "call"} and not entries:
-            entries = [Record.of(item.config).run.error_entry(item.expectation, item.nodeid, report.longreprtext)]
+            entries = [Record.of(item.config).error_entry(item, item.expectation, report.longreprtext)]
         if report.when == "call" and entries:
             _describe(item, report, entries[0])
     if entries and (report.when == "call" or report.failed):
@@ -149,12 +153,19 @@ def collect(collector: pytest.Collector, name: str, obj: object) -> Any:
     for case, expectation in found.items():
         try:
             gaps.check(expectation)
+            expressions.since(expectation)
         except BadExpectation as error:
             msg = f"{collector.nodeid}: {name}{case}: {error}"
             raise collector.CollectError(msg) from None
+    among: list[Candidate | None] = [*rivals(collector.config)] or [None]
     return [
-        ExpectationItem.from_parent(collector, name=name + case, expectation=expectation, variable=name)
+        ExpectationItem.from_parent(
+            collector, name=name + called(case, candidate), expectation=expectation, variable=name, candidate=candidate
+        )
         for case, expectation in found.items()
+        for candidate in among
+        # none is compared with itself
+        if candidate is None or candidate.name != expressions.since(expectation)
     ]
 
 

@@ -27,7 +27,8 @@ NO_CLAIM = "sample"
 """The profile whose exit status reflects crashes only."""
 
 HELP = {
-    "model": "also --model: the checkpoint under test: a folder, a hub id (@revision), openai:NAME@URL, recorded:NAME",
+    "model": "also --model: the checkpoint under test: a folder, a hub id (@revision), openai:NAME@URL, recorded:NAME; "
+    "given several times, each is judged",
     "baseline": "also --baseline: the checkpoint that it is compared with, named likewise",
     "engine": "what answers requests: auto, transformers, vllm, openai, or another that is installed",
     "engine-arg": "KEY=VALUE passed through to the engine: dtype=bfloat16, adapter=PATH (repeatable)",
@@ -175,7 +176,10 @@ def profile_name(config: pytest.Config) -> str | None:
 
 def given(config: pytest.Config) -> dict[str, Any]:
     """Every setting that somebody gave, for the report."""
-    held = {name: single(config, name) if f"--{name}" in SHORT else value(config, name) for name in HELP}
+    held = {name: value(config, name) for name in HELP}
+    held |= {
+        name: each[0] if len(each) == 1 else each for name, each in held.items() if isinstance(each, list) and each
+    }
     return {name: each for name, each in held.items() if each is not None}
 
 

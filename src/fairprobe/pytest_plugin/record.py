@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -11,11 +12,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pytest
 
 from fairprobe.errors import FairprobeError
-from fairprobe.pytest_plugin.folder import report_folder
-from fairprobe.pytest_plugin.options import asks_nothing, audits
+from fairprobe.pytest_plugin.candidates import Candidate, candidate_of, first, rivals
+from fairprobe.pytest_plugin.folder import folder_of, report_folder
+from fairprobe.pytest_plugin.options import AUDIT_JSON, asks_nothing, audits, several
 from fairprobe.pytest_plugin.workers import Controller, is_worker, leave_facts, leave_plan
 
 if TYPE_CHECKING:
+    from fairprobe.expressions import Expectation
     from fairprobe.metrics import Role
     from fairprobe.pytest_plugin.run import Run
 
@@ -35,11 +38,12 @@ class Record:
         self.deselected: Counter[str] = Counter()
         self.partial = False
         self.page: Path | None = None
-        self.results: dict[str, Any] | None = None
+        self.results: list[dict[str, Any]] = []
+        """Of every candidate; of one where a run judges one model."""
         self.complaint: str | None = None
         self.messages: list[str] = []
         self.refused: str | None = None
-        self._run: Run | None = None
+        self._runs: dict[tuple[Candidate | None, str | None], Run] = {}
         self.workers = Controller()
 
     @classmethod
@@ -47,14 +51,27 @@ class Record:
         """The record of this process."""
         return config.stash[cls.KEY]
 
-    @property
-    def run(self) -> Run:
-        """The run; made, with all that it imports, when it is first needed."""
-        if self._run is None:
+    def run(self, candidate: Candidate | None = None, since: str | None = None) -> Run:
+        """The run of a model beside its baseline; made, with all that it imports, when it is first needed."""
+        if (candidate, since) not in self._runs:
             from fairprobe.pytest_plugin.run import Run
 
-            self._run = Run(self.config)
-        return self._run
+            self._runs[candidate, since] = Run(self.config, candidate, since)
+        return self._runs[candidate, since]
+
+    def run_of(self, item: pytest.Item, expectation: Expectation) -> Run:
+        """The run in which an expectation of a test is judged."""
+        from fairprobe.expressions import since
+
+        return self.run(candidate_of(item), since(expectation))
+
+    def error_entry(self, item: pytest.Item, expectation: Expectation, error: str) -> dict[str, Any]:
+        """An expectation that could not be judged."""
+        try:
+            run = self.run_of(item, expectation)
+        except FairprobeError:
+            run = self.run(first(self.config))
+        return run.error_entry(expectation, item.nodeid, error)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Reports reach the process that writes the page, and bring their entries with them."""
@@ -76,7 +93,7 @@ class Record:
     def deselect(self, items: list[pytest.Item]) -> None:
         """Take out the expectations that this run has no answers to, by reason; nothing left is an error."""
         mine = [item for item in items if hasattr(item, "expectation") or asked_roles(item)]
-        if not mine or not self.run.settings.model:
+        if not mine or not several(self.config, "model"):
             return
         reasons = {item: reason for item in mine if (reason := self._unanswerable(item))}
         if not reasons:
@@ -86,13 +103,14 @@ class Record:
         self.config.hook.pytest_deselected(items=list(reasons))
         if all(item in reasons for item in _expectations(mine) or mine):
             why = "; ".join(f"{count} {reason}" for reason, count in self.deselected.items())
-            msg = f"fairprobe: no expectation is left with --model={self.run.settings.model}: {why}"
-            raise pytest.UsageError("\n".join([msg, *self.run.session.unrecorded.values()]))
+            msg = f"fairprobe: no expectation is left with --model={', '.join(several(self.config, 'model'))}: {why}"
+            raise pytest.UsageError("\n".join([msg, *self._unrecorded]))
 
     def _unanswerable(self, item: Any) -> str | None:
         if hasattr(item, "expectation"):
-            return self.run.session.unanswerable(item.expectation)
-        recorded = [role for role in asked_roles(item) if self.run.settings.recorded(role) is not None]
+            return self.run_of(item, item.expectation).unanswerable(item.expectation)
+        settings = self.run(candidate_of(item)).settings
+        recorded = [role for role in asked_roles(item) if settings.recorded(role) is not None]
         return f"that ask a checkpoint, since --{recorded[0]} names recorded answers" if recorded else None
 
     def plan(self, items: Sequence[pytest.Item]) -> None:
@@ -102,11 +120,20 @@ class Record:
         self.partial = self.partial or len(mine) < len(declared) or self._is_selection
         if not mine:
             return
-        told = self.run.audit if audits(self.config) else self.run.foresee
-        lines = told(mine) if asks_nothing(self.config) else self.run.plan(mine)
+        by_run: dict[Run, list[Any]] = defaultdict(list)
+        for item in mine:
+            by_run[self.run_of(item, item.expectation)].append(item)
+        tell = "audit" if audits(self.config) else "foresee" if asks_nothing(self.config) else "plan"
+        lines = [line for run, asked in by_run.items() for line in getattr(run, tell)(asked)]
+        self._write_audit()
         self.plan_lines = [*lines, *self._deselected_line()]
         if is_worker(self.config):
             leave_plan(self.config, self.plan_lines)
+
+    def _write_audit(self) -> None:
+        if file := self.config.getoption(AUDIT_JSON):
+            told = [each for run in self._runs.values() for each in run.audited]
+            Path(self.config.invocation_params.dir, file).write_text(json.dumps(told, indent=1), encoding="utf-8")
 
     def prepare_worker(self, node: Any) -> None:
         """Tell a worker where to leave its plan."""
@@ -124,52 +151,74 @@ class Record:
 
     def finish(self, session: pytest.Session) -> None:
         """Write the report, or hand a worker's facts to the controller."""
-        if self._run is not None:
-            self._run.session.close()
-        own = [self._facts(self._run)] if self._run and self._run.planned and not self.refused else []
+        for run in self._runs.values():
+            run.session.close()
+        own = {} if self.refused else self._facts()
         if is_worker(self.config):
-            leave_facts(self.config, {"refused": self.refused} if self.refused else {"facts": own[0]} if own else {})
+            leave_facts(self.config, {"refused": self.refused} if self.refused else {"facts": own} if own else {})
             return
         self.workers.close()
         if asks_nothing(self.config):
             # nothing failed, but what cannot be judged is red here as it would be in a run
-            if not session.exitstatus and self._run is None:
+            if not session.exitstatus and not self._runs:
                 self.complaint = NOTHING
             session.exitstatus = session.exitstatus or self._power_status
             return
-        found = self.workers.facts or own
+        found = self.workers.facts or ([own] if own else [])
         if found and not self.refused and not self.config.option.collectonly:
             self._write(session, found)
 
     @property
     def _power_status(self) -> int:
-        if self._run is None:
+        if not self._runs:
             return pytest.ExitCode.NO_TESTS_COLLECTED
-        return pytest.ExitCode.TESTS_FAILED if self._run.has_problems or self._run.has_faults else pytest.ExitCode.OK
+        red = any(run.has_problems or run.has_faults for run in self._runs.values())
+        return pytest.ExitCode.TESTS_FAILED if red else pytest.ExitCode.OK
 
-    def _facts(self, run: Run) -> dict[str, Any]:
-        from fairprobe.pytest_plugin.facts import facts
+    def _facts(self) -> dict[str, dict[str, Any]]:
+        """What this process knows of each candidate, by its name; of the one model by none."""
+        from fairprobe.pytest_plugin.facts import facts, joined
 
-        return facts(run, self.config, self.deselected, partial=self.partial)
+        known: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        for (candidate, _), run in self._runs.items():
+            if run.planned:
+                name = candidate.name if candidate else ""
+                known[name].append(facts(run, self.config, self.deselected, partial=self.partial))
+        return {name: joined(each) for name, each in known.items()}
 
-    def _write(self, session: pytest.Session, found: list[dict[str, Any]]) -> None:
+    def _write(self, session: pytest.Session, found: Sequence[Mapping[str, dict[str, Any]]]) -> None:
+        """Each candidate's report, and a page that compares them where there are several."""
         from fairprobe import report
         from fairprobe.pytest_plugin.facts import merged
 
         interrupted = session.exitstatus in {pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR}
-        folder = report_folder(self.config)
-        self.results = report.assemble(merged(found, self.entries, interrupted=interrupted), self.entries)
+        competing = {candidate.name: candidate for candidate in rivals(self.config)}
+        for name in competing or [""]:
+            entries = [each for each in self.entries if not name or each["candidate"] == name]
+            if facts := [each[name] for each in found if name in each]:
+                results = report.assemble(merged(facts, entries, interrupted=interrupted), entries)
+                self._write_one(session, results, folder_of(self.config, competing.get(name)), candidate=bool(name))
+        if competing and self.results:
+            try:
+                self.page = report.write_candidates(report_folder(self.config), self.results)
+            except FairprobeError as error:
+                self._complain(session, str(error))
+
+    def _write_one(self, session: pytest.Session, results: dict[str, Any], folder: Path, *, candidate: bool) -> None:
+        from fairprobe import report
+
+        self.results.append(results)
         try:
-            self.results["previous"] = report.since_previous(folder, self.results)
+            results["previous"] = report.since_previous(folder, results, candidate=candidate)
         except Exception as error:  # the run before must not cost this one its report
-            self.results["previous"] = None
+            results["previous"] = None
             self.complaint = f"the run before this one could not be compared: {error!r}"
-        self._remember(self.results)
+        self._remember(results)
         try:
-            self.page = report.write(folder, self.results)
+            self.page = report.write(folder, results)
         except FairprobeError as error:
             self._complain(session, str(error))
-        if unwritten := self.results.get("unwritten"):
+        if unwritten := results.get("unwritten"):
             self._complain(session, unwritten)
 
     def _remember(self, results: dict[str, Any]) -> None:
@@ -178,10 +227,12 @@ class Record:
         from fairprobe.pytest_plugin.run import settings_of
 
         try:
-            found, self.messages = remember(results, self.config.rootpath, settings_of(self.config).store)
+            store = settings_of(self.config, first(self.config)).store
+            found, messages = remember(results, self.config.rootpath, store)
             results |= found
+            self.messages += messages
         except Exception as error:
-            self.messages = [f"what is remembered of this suite could not be read: {error!r}"]
+            self.messages += [f"what is remembered of this suite could not be read: {error!r}"]
 
     def _complain(self, session: pytest.Session, complaint: str) -> None:
         self.complaint = self.complaint or complaint
@@ -191,8 +242,12 @@ class Record:
         if not self.deselected:
             return []
         counted = "; ".join(f"{count} {reason}" for reason, count in self.deselected.items())
-        told = [f"fairprobe: {each}" for each in self.run.session.unrecorded.values()]
-        return [f"fairprobe: deselected {counted}", *told]
+        return [f"fairprobe: deselected {counted}", *(f"fairprobe: {each}" for each in self._unrecorded)]
+
+    @property
+    def _unrecorded(self) -> list[str]:
+        """Where recordings were looked for, and which there are."""
+        return list(dict.fromkeys(each for run in self._runs.values() for each in run.session.unrecorded.values()))
 
 
 def asked_roles(item: pytest.Item) -> list[Role]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 import time
 from collections import Counter
@@ -21,8 +20,9 @@ from fairprobe.expressions import Expectation
 from fairprobe.metrics import Role
 from fairprobe.plan import Plan
 from fairprobe.pytest_plugin import options
+from fairprobe.pytest_plugin.candidates import Candidate, candidates
 from fairprobe.pytest_plugin.console import console
-from fairprobe.pytest_plugin.folder import report_folder
+from fairprobe.pytest_plugin.folder import folder_of
 from fairprobe.pytest_plugin.workers import is_worker
 from fairprobe.session import Counts, Model, Session, Settings
 from fairprobe.verdict import Defaults
@@ -52,11 +52,16 @@ class Judged(NamedTuple):
 
 
 class Run:
-    """One run: planned when items are collected, asked when the first is set up, judged item by item."""
+    """One model beside its baseline: planned when items are collected, asked when the first is set up, judged by item.
 
-    def __init__(self, config: pytest.Config) -> None:
+    A run of several candidates has one of these for each, and one more for each checkpoint that they are compared with.
+    """
+
+    def __init__(self, config: pytest.Config, candidate: Candidate | None = None, since: str | None = None) -> None:
         self.config = config
-        self.settings = settings_of(config)
+        self.candidate = candidate
+        self.since = since
+        self.settings = settings_of(config, candidate, since)
         self.session = Session(self.settings, _console(config))
         self.started = time.strftime("%Y-%m-%dT%H:%M:%S%z")
         self.planned: Plan | None = None
@@ -68,6 +73,7 @@ class Run:
         self._broken: FairprobeError | None = None
         self.files: set[Path] = set()
         self.has_faults = False
+        self.audited: list[dict[str, Any]] = []
         self.tests: list[str] = []
 
     def plan(self, items: Sequence[Stated]) -> list[str]:
@@ -82,7 +88,7 @@ class Run:
         except FairprobeError as error:
             self._broken = error
             self.planned = Plan(tuple(checked))
-            return [f"fairprobe: {_counted(len(items))}; {error}"]
+            return [f"{self._says}{_counted(len(items))}; {error}"]
 
     def foresee(self, items: Sequence[Stated]) -> list[str]:
         """What the items' expectations could decide, in lines; nothing is asked."""
@@ -90,14 +96,12 @@ class Run:
         return [*report.power_lines([*foreseen.values()]), *self._problem_line()]
 
     def audit(self, items: Sequence[Stated]) -> list[str]:
-        """What the items' expectations say of kept answers drawn again, in lines and as JSON; nothing is asked."""
+        """What the items' expectations say of kept answers drawn again, in lines; nothing is asked."""
         mine = list(dict.fromkeys(item.expectation for item in items))
         found = self._each(items, lambda each: self.session.audit(each, mine))
         tests = {item.expectation: item.nodeid for item in items}
         self.has_faults = any(each.faults for each in found.values())
-        if file := self.config.getoption(options.AUDIT_JSON):
-            told = [{"test": tests[each], **audit.plain()} for each, audit in found.items()]
-            Path(self.config.invocation_params.dir, file).write_text(json.dumps(told, indent=1), encoding="utf-8")
+        self.audited = [{"test": tests[each], **audit.plain()} for each, audit in found.items()]
         return [*report.audit_lines([*found.values()]), *self._problem_line()]
 
     def _each(self, items: Sequence[Stated], find: Callable[[Expectation], Found]) -> dict[Expectation, Found]:
@@ -136,11 +140,17 @@ class Run:
         verdict = self.session.judge(expectation)
         entry = report.entry(test, verdict, self.session.seen(expectation), self.names)
         entry["red"] = entry["red"] and self.claims
+        entry["candidate"] = self._called
         return Judged(entry, report.failure(entry, self._page()))
 
     def error_entry(self, expectation: Expectation, test: str, error: str) -> dict[str, Any]:
         """An expectation that could not be judged."""
-        return report.error_entry(test, expectation, error, self.settings.defaults, self.names)
+        entry = report.error_entry(test, expectation, error, self.settings.defaults, self.names)
+        return entry | {"candidate": self._called}
+
+    @property
+    def _called(self) -> str | None:
+        return self.candidate.name if self.candidate else None
 
     def role(self, role: Role) -> Model:
         """A checkpoint for tests that ask it themselves. Raises `NoCheckpoint` where none is named."""
@@ -179,7 +189,7 @@ class Run:
         assert self.planned is not None
         distinct = self.planned.distinct
         want = "wants" if items == 1 else "want"
-        line = f"fairprobe: {_counted(items)} {want} {self.planned.wanted:,} answers, {distinct:,} distinct"
+        line = f"{self._says}{_counted(items)} {want} {self.planned.wanted:,} answers, {distinct:,} distinct"
         if self.settings.model and self.settings.recorded("model") is None and distinct:
             lacking = self.session.lacking(self.planned)
             todo = sum(map(len, lacking.values()))
@@ -192,22 +202,29 @@ class Run:
         hopeless = [each for each in checked if self.session.can_pass(each) is False]
         return [
             line,
-            *([f"fairprobe: {early} may stop early{_told(whole)}"] if self.settings.stop == "sequential" else []),
+            *([f"{self._says}{early} may stop early{_told(whole)}"] if self.settings.stop == "sequential" else []),
             *(
-                f"fairprobe: cannot pass with so few samples, whatever is answered: {each!r}"
+                f"{self._says}cannot pass with so few samples, whatever is answered: {each!r}"
                 for each in hopeless[:MOST_LISTED]
             ),
-            *([f"fairprobe: and {len(hopeless) - MOST_LISTED} more"] if len(hopeless) > MOST_LISTED else []),
+            *([f"{self._says}and {len(hopeless) - MOST_LISTED} more"] if len(hopeless) > MOST_LISTED else []),
         ]
 
     def _problem_line(self) -> list[str]:
         if not self._problems:
             return []
-        return [f"fairprobe: {len(self._problems)} cannot be judged; the first: {next(iter(self._problems.values()))}"]
+        return [f"{self._says}{len(self._problems)} cannot be judged; the first: {next(iter(self._problems.values()))}"]
+
+    @property
+    def _says(self) -> str:
+        """How a line of the plan begins."""
+        whom = [self.candidate.name] if self.candidate else []
+        since = [f"since {self.since}"] if self.since else []
+        return ": ".join(["fairprobe", *filter(None, [", ".join([*whom, *since])]), ""])
 
     def _refuse_folder(self) -> None:
         """A report that cannot be written is better known before anything is asked."""
-        folder = report_folder(self.config)
+        folder = self.folder
         existing = next((place for place in (folder, *folder.parents) if place.exists()), folder)
         try:
             if not self.config.option.collectonly:
@@ -222,22 +239,39 @@ class Run:
             )
             raise pytest.UsageError(msg) from error
 
+    @property
+    def folder(self) -> Path:
+        """Where the report is written: of several candidates, each has a folder in the run's."""
+        return folder_of(self.config, self.candidate)
+
+    def unanswerable(self, expectation: Expectation) -> str | None:
+        """Why there are no answers to it, so that it is deselected; else None."""
+        mine = self.candidate.name if self.candidate else self.names["model"]
+        if self.since is not None and self.since == mine:
+            return f"that compare {self.since} with itself"
+        return self.session.unanswerable(expectation)
+
     def _page(self) -> str:
-        page = report_folder(self.config) / "index.html"
+        page = self.folder / "index.html"
         root = self.config.invocation_params.dir
         return str(page.relative_to(root) if page.is_relative_to(root) else page)
 
 
-def settings_of(config: pytest.Config) -> Settings:
-    """The session's settings, from the options of this run."""
+def settings_of(config: pytest.Config, candidate: Candidate | None = None, since: str | None = None) -> Settings:
+    """The session's settings, from the options of this run; the baseline is the checkpoint that `since` names."""
+    baseline = options.single(config, "baseline")
+    if since is not None:
+        there = [*candidates(config), *([Candidate(short_name(baseline), baseline)] if baseline else [])]
+        baseline = next((each.spec for each in there if each.name == since), None)
 
     def folder(name: str) -> Path | None:
         held = options.value(config, name)
         return None if held is None else Path(config.invocation_params.dir, held)
 
     return Settings(
-        model=options.single(config, "model"),
-        baseline=options.single(config, "baseline"),
+        model=candidate.spec if candidate else options.single(config, "model"),
+        baseline=baseline,
+        since=since,
         engine=options.value(config, "engine") or "auto",
         engine_arguments=options.pairs(config, "engine-arg"),
         template_arguments=options.pairs(config, "template-arg"),

@@ -48,25 +48,40 @@ def lines(reporter: pytest.TerminalReporter) -> None:
     record = Record.of(reporter.config)
     if record.complaint:
         reporter.write_line(record.complaint, red=True)
-    if record.results is None:
+    if not record.results:
         return
+    for results in record.results:
+        _one(reporter, record, results, several=len(record.results) > 1)
+    from fairprobe import report
+    from fairprobe.pytest_plugin.console import console
+
+    if len(record.results) > 1:
+        reporter.write_sep("=", "fairprobe: candidates")
+        if reporter.config.get_verbosity() >= 0:
+            console(reporter.config).print(report.candidate_table(record.results))
+            reporter.write_line("")
+    for line in record.messages:
+        reporter.write_line(line)
+    if record.page is not None:
+        reporter.write_line(f"report: {record.page}")
+
+
+def _one(reporter: pytest.TerminalReporter, record: Record, results: Mapping[str, Any], *, several: bool) -> None:
+    """A model's verdicts, and what to know of its run; of several candidates the sentence alone."""
     from fairprobe import report
     from fairprobe.pytest_plugin import github
     from fairprobe.pytest_plugin.console import console
 
-    reporter.write_sep("=", "fairprobe")
-    if record.results["verdicts"] and reporter.config.get_verbosity() >= 0:
+    reporter.write_sep("=", f"fairprobe: {report.name_of(results)}" if several else "fairprobe")
+    if results["verdicts"] and reporter.config.get_verbosity() >= 0 and not several:
         own = console(reporter.config)
-        own.print(report.summary(record.results, own.width))
+        own.print(report.summary(results, own.width))
         reporter.write_line("")
-    reporter.write_line(report.banner(record.results))
-    blessed = report.blessed_lines(found) if (found := record.results.get("blessed")) else []
-    early, engine = report.stopping_lines(record.results), report.engine_lines(record.results)
-    for line in (*blessed, *record.messages, *_left_out(record.results), *early, *engine):
+    reporter.write_line(report.banner(results))
+    blessed = report.blessed_lines(found) if (found := results.get("blessed")) else []
+    for line in (*blessed, *_left_out(results), *report.stopping_lines(results), *report.engine_lines(results)):
         reporter.write_line(line)
-    if record.page is not None:
-        reporter.write_line(f"report: {record.page}")
-    for line in github.tell(record.results, str(record.page)):
+    for line in github.tell(results, str(record.page)):
         reporter.write_line(line)
 
 

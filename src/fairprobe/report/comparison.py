@@ -86,13 +86,18 @@ class Moved:
     why: str | None = None
 
 
-def since_previous(folder: Path, results: Record) -> dict[str, Any] | None:
+def since_previous(folder: Path, results: Record, *, candidate: bool = False) -> dict[str, Any] | None:
     """What moved since the latest run beside this folder (or in it, before) that judged one of its tests.
 
-    None where there is none.
+    The folder of a `candidate` lies in that of its run, beside which others lie. None where there is none.
     """
     tests = {each["test"] for each in results["verdicts"]}
-    for file in sorted(folder.parent.glob("*/results.json"), key=_written, reverse=True)[:LOOKED_AT]:
+    beside = (
+        folder.parent.parent.glob(f"*/{folder.name}/results.json")
+        if candidate
+        else folder.parent.glob("*/results.json")
+    )
+    for file in sorted(beside, key=_written, reverse=True)[:LOOKED_AT]:
         with suppress(FairprobeError):
             found = load(file)
             if found.get("claims") == results["claims"] and tests & {each["test"] for each in found["verdicts"]}:

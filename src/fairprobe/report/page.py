@@ -51,9 +51,13 @@ SAMPLE_BYTES = 320_000
 def render(results: Record) -> str:
     """`results.json` as one page that loads nothing and runs nothing."""
     view = _view(known(results))
-    style = "\n".join([_templates().get_template("style.css").render().strip(), filters.style(view["filters"])]).strip()
-    view |= {"style": Markup(style), "policy": policy(style)}
-    return printable(_templates().get_template("page.html").render(view))
+    return page("page.html", view, filters.style(view["filters"]))
+
+
+def page(template: str, view: Mapping[str, Any], style: str = "") -> str:
+    """A page of a template, with the style that all share and a policy that allows nothing else."""
+    style = "\n".join([_templates().get_template("style.css").render().strip(), style]).strip()
+    return printable(_templates().get_template(template).render(view, style=Markup(style), policy=policy(style)))
 
 
 def policy(style: str) -> str:

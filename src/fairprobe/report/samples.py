@@ -32,17 +32,19 @@ NUMBERS = ("score", "noise", "tokens")
 """Kinds of numbers that a sample has several of, by name."""
 
 
-def write(folder: Path, looked: Mapping[tuple[Task, Role], Outcomes]) -> list[dict[str, Any]]:
+def write(folder: Path, looked: Mapping[tuple[Task, Role], Outcomes], since: str | None = None) -> list[dict[str, Any]]:
     """Write each task's samples with each checkpoint, and give what `results.json` says of the files.
+
+    The baseline's are called after what the run calls it `since`, if it does.
 
     Raises `FairprobeError` for a folder that refuses.
     """
     with writing("the samples", folder / FOLDER, ValueError, TypeError, pl.exceptions.PolarsError):
-        return [_written(folder, task, role, outcomes) for (task, role), outcomes in looked.items()]
+        return [_written(folder, task, role, since, outcomes) for (task, role), outcomes in looked.items()]
 
 
-def _written(folder: Path, task: Task, role: Role, outcomes: Outcomes) -> dict[str, Any]:
-    name = f"{FOLDER}/{task.name}{'' if role == 'model' else f'.{role}'}.parquet"
+def _written(folder: Path, task: Task, role: Role, since: str | None, outcomes: Outcomes) -> dict[str, Any]:
+    name = f"{FOLDER}/{task.name}{'' if role == 'model' else f'.{since or role}'}.parquet"
     frame = _frame(task, outcomes)
     with whole(folder / name) as part:
         try:

@@ -25,7 +25,7 @@ def summary(results: Record, width: int) -> Table:
     Where a terminal has not the `width` for columns, these stand below the test's name.
     """
     is_wide = width >= WIDE
-    table = _table("verdict", *(FACTS if is_wide else ("test",)))
+    table = new_table("verdict", *(FACTS if is_wide else ("test",)))
     for column in table.columns[2:-1]:
         column.justify = "right"
     verdicts = by_urgency(results)
@@ -41,7 +41,7 @@ def summary(results: Record, width: int) -> Table:
 def moved(comparison: Record, width: int) -> Table:
     """Each claim's verdict and value then and now, how far it moved, and the samples lost and won."""
     is_wide = width >= WIDE
-    table = _table(*(MOVES if is_wide else ("test",)))
+    table = new_table(*(MOVES if is_wide else ("test",)))
     for column in table.columns[3:]:
         column.justify = "right"
     for each in comparison["claims"]:
@@ -63,7 +63,8 @@ def _moves(each: Record) -> dict[str, str]:
     ), strict=True))  # fmt: skip
 
 
-def _table(*heads: str) -> Table:
+def new_table(*heads: str) -> Table:
+    """A table without lines."""
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     for head in heads:
         table.add_column(head, overflow="fold")

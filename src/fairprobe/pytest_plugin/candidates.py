@@ -1,0 +1,86 @@
+"""Several models of one run: every expectation is judged for each, in the order in which they are named."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import Any, NamedTuple
+
+import pytest
+
+from fairprobe.errors import NoCheckpoint
+from fairprobe.pytest_plugin import options
+
+
+class Candidate(NamedTuple):
+    """A checkpoint that `--model` names: what its tests and its folder are called, and where it lies."""
+
+    name: str
+    spec: str
+
+
+def candidates(config: pytest.Config) -> list[Candidate]:
+    """Every model of a run. Raises `pytest.UsageError` for two of one name."""
+    from fairprobe.engines.checkpoints import short_name
+
+    named = [Candidate(_plain(short_name(spec)), spec) for spec in options.several(config, "model")]
+    twice = next((name for name, count in Counter(each.name for each in named).items() if count > 1), None)
+    if twice is not None:
+        specs = ", ".join(each.spec for each in named if each.name == twice)
+        msg = f"--model: {specs} are both called {twice}, and tests are told apart by it; rename one of the folders"
+        raise pytest.UsageError(msg)
+    return named
+
+
+def rivals(config: pytest.Config) -> list[Candidate]:
+    """The models of a run that judges more than one."""
+    if len(options.several(config, "model")) < 2:
+        return []
+    return candidates(config)
+
+
+def first(config: pytest.Config) -> Candidate | None:
+    """The first of several; None where a run judges one model."""
+    return next(iter(rivals(config)), None)
+
+
+def candidate_of(item: pytest.Item) -> Candidate | None:
+    """Whom a test is about; None where a run judges one model. Raises `NoCheckpoint` where it does not say."""
+    held = getattr(item, "candidate", None) or getattr(item, "callspec", None)
+    found = held if isinstance(held, Candidate) else getattr(held, "params", {}).get("model")
+    if isinstance(found, Candidate):
+        return found
+    if several := rivals(item.config):
+        names = ", ".join(each.name for each in several)
+        msg = f"{item.nodeid} asks a model, and this run judges {names}: let the test take the fixture `model`"
+        raise NoCheckpoint(msg)
+    return None
+
+
+def parametrize(metafunc: pytest.Metafunc) -> None:
+    """Run a test that takes our fixture `model` once for each."""
+    several = rivals(metafunc.config)
+    held = metafunc._arg2fixturedefs.get("model", ())
+    if several and "model" in metafunc.fixturenames and held and held[-1].func.__module__ == __package__:
+        metafunc.parametrize("model", several, indirect=True, ids=[each.name for each in several], scope="session")
+
+
+def chosen(request: Any) -> Candidate | None:
+    """The candidate that a fixture is made for."""
+    return getattr(request, "param", None)
+
+
+def called(case: str, candidate: Candidate | None) -> str:
+    """What is added to the name of a test: its case, and whom it is about.
+
+    >>> called("", None), called("[swh]", None), called("[swh]", Candidate("base", "path/to/base"))
+    ('', '[swh]', '[swh-base]')
+    """
+    if candidate is None:
+        return case
+    return f"[{case[1:-1]}-{candidate.name}]" if case else f"[{candidate.name}]"
+
+
+def _plain(name: str) -> str:
+    """A name that can be a folder's."""
+    return re.sub(r"[^\w.-]+", "-", name).strip("-") or "model"
