@@ -105,9 +105,9 @@ def test_a_plugin_that_pytest_does_not_load_is_a_fault():
     status, said = doctor(PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
     assert status == 1
     assert said["plugin"].startswith("not loaded by pytest in this folder: ")
-    assert "-p fairprobe.pytest_plugin" in said["plugin"]
+    assert "-p fairprobe" in said["plugin"]
     assert "PYTEST_DISABLE_PLUGIN_AUTOLOAD=1" in said["environment"]
-    status, said = doctor(PYTEST_DISABLE_PLUGIN_AUTOLOAD="1", PYTEST_ADDOPTS="-p fairprobe.pytest_plugin")
+    status, said = doctor(PYTEST_DISABLE_PLUGIN_AUTOLOAD="1", PYTEST_ADDOPTS="-p fairprobe")
     assert (status, said["plugin"]) == (0, "loaded by pytest in this folder")
 
 

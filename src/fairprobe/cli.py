@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 import time
@@ -62,7 +63,7 @@ def init(
     with _refusing():
         start = begin(data, to, Given(several(prompt), answer, group, pair, several(options)))
         _write_new(start.file, start.text)
-    folder = start.file.parent
+    folder, model = shlex.quote(str(start.file.parent)), shlex.quote(f"--model={start.model}")
     typer.echo(f"{start.file}: {start.columns.kind} of {start.samples:,} samples")
     for role, (columns, why) in start.columns.chosen:
         typer.echo(f"  {role:8}  {', '.join(columns)}: {why}")
@@ -71,8 +72,9 @@ def init(
     typer.echo("To choose otherwise: --prompt, --options, --answer, --group, --pair, and --to=FOLDER. Next:")
     for name in start.hopeless:
         typer.echo(f"  {name} cannot pass with so few samples, whatever is answered: more of them, or a wider bound")
-    typer.echo(f"  fairprobe power {folder}{f' --model={start.model}' if ':' in start.model else ''}")
-    typer.echo(f"  pytest {folder} --model={start.model}")
+    # a recording tells how its own answers vary; a checkpoint that is still to be named does not
+    typer.echo(f"  fairprobe power {folder}" + (f" {model}" if start.columns.kind == "Recorded" else ""))
+    typer.echo(f"  pytest {folder} {model}")
 
 
 @app.command()

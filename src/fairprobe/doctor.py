@@ -79,7 +79,7 @@ def _plugin() -> Finding:
     if "--fairprobe-model" in done.stdout:
         return Finding("plugin", "loaded by pytest in this folder")
     why = f" ({said.splitlines()[-1]})" if (said := done.stderr.strip()) else ""
-    msg = f"not loaded by pytest in this folder{why}: leave out what keeps it away, or write -p fairprobe.pytest_plugin"
+    msg = f"not loaded by pytest in this folder{why}: leave out what keeps it away, or load it with -p fairprobe"
     return Finding("plugin", msg, works=False)
 
 

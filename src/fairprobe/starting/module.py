@@ -80,7 +80,8 @@ def _arguments(columns: Columns, path: str, name: str, answer: int) -> Iterator[
     yield _quoted(path)
     if columns.prompt is not None:
         end = "\nAnswer:" if columns.kind == "Generation" else ""
-        yield f"prompt={_quoted(chr(10).join(f'{{{name}}}' for name in columns.prompt.columns) + end)}"
+        fields = "\n".join(f"{{{column}}}" for column in columns.prompt.columns)
+        yield f"prompt={_quoted(fields + end)}"
     if columns.options is not None and columns.kind == "MultipleChoice":
         several = columns.options.columns
         yield f"options={_quoted(several[0]) if len(several) == 1 else _listed(several)}"
@@ -89,7 +90,7 @@ def _arguments(columns: Columns, path: str, name: str, answer: int) -> Iterator[
             yield f"{argument}={_quoted(held.one)}"
     if columns.answer is not None:
         yield f"{'answer' if columns.kind == 'MultipleChoice' else 'target'}={_quoted(columns.answer.one)}"
-    if _scores_text(columns):
+    if _writes(columns):
         yield "scorer=scorers.contains"
     if columns.kind == "Generation":
         yield f"max_tokens={min(LONGEST, max(TOKENS, answer))}"
@@ -101,18 +102,12 @@ def _arguments(columns: Columns, path: str, name: str, answer: int) -> Iterator[
 
 
 def _imports(columns: Columns) -> list[str]:
-    more = (["scorers"] if _scores_text(columns) else []) + (["valid_rate"] if _writes(columns) else [])
-    return [columns.kind, "accuracy", *more]
-
-
-def _scores_text(columns: Columns) -> bool:
-    """Whether written answers are compared with targets: found in them, since a chat model writes a sentence."""
-    return columns.kind == "Generation" or columns.response is not None
+    return [columns.kind, "accuracy", *(("scorers", "valid_rate") if _writes(columns) else ())]
 
 
 def _writes(columns: Columns) -> bool:
-    """Whether an answer can be invalid: where one is written. A likelihood or a number always is one."""
-    return _scores_text(columns)
+    """Whether answers are written: only these can be invalid, and a target is looked for in the sentence they are."""
+    return columns.kind == "Generation" or columns.response is not None
 
 
 def _floor(chance: float | None) -> float:
