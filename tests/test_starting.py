@@ -172,6 +172,22 @@ def test_several_right_answers_are_no_options(here):
     assert "options" not in found
 
 
+def test_the_only_other_text_is_the_answer_unless_it_could_be_the_groups(here):
+    write([{"clue": row["clue"], "animal": f"{row['word']} {row['riddle']}", "dialect": row["dialect"]}
+           for row in riddles()], "open.csv")  # fmt: skip
+    done = init("open.csv")
+    assert "  answer    animal: the only other text\n" in done.output
+    write([{"clue": row["clue"], "who": row["dialect"], "pair": f"p{row['riddle']}"} for row in riddles()], "lost.csv")
+    assert "lost.csv has no column of right answers. " in init("lost.csv").output
+
+
+def test_what_ties_rows_together_is_no_column_of_groups(here):
+    write(
+        [{"clue": row["clue"], "word": row["word"], "pair": f"p{row['riddle'] % 9}"} for row in riddles()], "lost.csv"
+    )
+    assert "lost.csv has no column of groups: " in init("lost.csv").output
+
+
 def test_a_name_of_the_field_comes_before_fewer_values(here):
     rows = [{"text": f"A sentence about {at}.", "label": "yes", "level": "ab"[at % 2], "speaker_country": f"c{at % 9}"}
             for at in range(90)]  # fmt: skip

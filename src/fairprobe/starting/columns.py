@@ -27,15 +27,15 @@ OPTIONS = ("options", "choices", "candidates", "endings", "alternatives")
 FAMILY = re.compile(r"(option|opt|choice|candidate|answer|mc_answer|ans|ending|sol)?[_ ]?([A-Za-z]|\d)")
 """One option a column: a to d, option_a, choice1, ans0."""
 ANSWERS = (
-    "answer", "target", "label", "gold", "correct_answer", "answer_key", "answerkey", "solution", "correct", "expected",
-    "word", "reference", "right", "answers", "targets",
+    "answer", "target", "label", "gold", "correct_answer", "correct_answer_num", "answer_key", "answerkey", "solution",
+    "correct", "expected", "word", "reference", "right", "answers", "targets",
 )  # fmt: skip
 RESPONSES = ("response", "output", "prediction", "generation", "completion", "predicted", "model_output")
 SCORES = ("score", "correct", "is_correct", "accuracy", "acc", "exact_match", "passed", "grade", "f1")
 GROUPS = (
     "dialect", "variety", "accent", "language", "lang", "locale", "country", "nationality", "region", "continent",
     "gender", "sex", "race", "ethnicity", "religion", "caste", "disability", "orientation", "age_group", "age",
-    "persona", "demographic", "group",
+    "persona", "identity", "demographic", "group",
 )  # fmt: skip
 PAIRS = ("pair", "pair_id", "riddle", "question_id", "qid", "item", "item_id", "template", "uid", "id", "number")
 MODELS = ("model", "checkpoint", "model_name")
@@ -254,9 +254,9 @@ def _answer(frame: pl.DataFrame, given: Given, taken: Collection[str]) -> Chosen
 
 
 def _left_over(frame: pl.DataFrame, given: Given, taken: Collection[str]) -> Chosen | None:
-    """The only text that nothing else is: neither asked, nor a group's name, nor what ties rows together."""
+    """The only text that nothing else is: neither asked, nor one of groups, nor what ties rows together."""
     texts = [name for name in frame.columns if _is_text(frame[name]) and name not in {*taken, given.group, given.pair}]
-    known = {*_ranked(texts, GROUPS), *_ranked(texts, PAIRS), *_ranked(texts, sorted(NO_GROUPS))}
+    known = {*_ranked(texts, GROUPS), *_ranked(texts, PAIRS), *_few(frame, texts), *NO_GROUPS}
     left = [name for name in texts if name not in known]
     return Chosen((left[0],), "the only other text") if len(left) == 1 else None
 
@@ -285,13 +285,7 @@ def _group(frame: pl.DataFrame, given: Given, taken: Collection[str], where: str
     free = [name for name in frame.columns if name not in {*taken, given.pair} and _repeats(frame[name])]
     if name := next(_ranked(free, GROUPS), None):
         return Chosen((name,), f"called so; {_values(frame[name])}")
-    few = {
-        name: frame[name].n_unique()
-        for name in free
-        if not frame[name].dtype.is_numeric()
-        and frame[name].n_unique() <= MOST_GROUPS
-        and name.lower() not in NO_GROUPS
-    }
+    few = _few(frame, free)
     if not few:
         msg = (
             f"{where} has no column of groups: none called {', '.join(GROUPS[:4])}, … whose values repeat, and no "
@@ -301,6 +295,13 @@ def _group(frame: pl.DataFrame, given: Given, taken: Collection[str], where: str
     name = min(few, key=few.__getitem__)
     others = f" (others: {', '.join(each for each in few if each != name)})" if len(few) > 1 else ""
     return Chosen((name,), f"has the fewest values that repeat{others}; {_values(frame[name])}")
+
+
+def _few(frame: pl.DataFrame, names: Sequence[str]) -> dict[str, int]:
+    """How many values there are in each column that could be one of groups, whatever it is called."""
+    odd = {*_ranked(names, PAIRS), *(name for name in names if name.lower() in NO_GROUPS)}
+    words = [name for name in names if name not in odd and not frame[name].dtype.is_numeric() and _repeats(frame[name])]
+    return {name: count for name in words if (count := frame[name].n_unique()) <= MOST_GROUPS}
 
 
 def _pair(frame: pl.DataFrame, given: Given, group: str, taken: Collection[str]) -> Chosen | None:
