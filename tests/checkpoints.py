@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -144,6 +145,20 @@ def make_adapter(folder: Path, base: Path, *, seed: int = 1) -> Path:
             LoraConfig(r=4, target_modules=["q_proj", "v_proj"], init_lora_weights=False, task_type="CAUSAL_LM"),
         )
         model.save_pretrained(folder)
+    return folder
+
+
+def make_hub_cache(folder: Path, checkpoint: Path, name: str, commit: str) -> Path:
+    """A cache in the hub's own layout: blobs, a snapshot that links to them, and the name of a branch."""
+    repo = folder / f"models--{name.replace('/', '--')}"
+    snapshot = repo / "snapshots" / commit
+    snapshot.mkdir(parents=True)
+    (repo / "blobs").mkdir()
+    (repo / "refs").mkdir()
+    (repo / "refs" / "main").write_text(commit)
+    for file in checkpoint.iterdir():
+        shutil.copy(file, repo / "blobs" / file.name)
+        (snapshot / file.name).symlink_to(Path("../../blobs") / file.name)
     return folder
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from checkpoints import make_adapter, make_checkpoint
+from checkpoints import make_adapter, make_checkpoint, make_hub_cache
 from fairprobe.engines.checkpoints import SETTLED, resolve
 from fairprobe.errors import EngineError, NoCheckpoint
 
@@ -282,20 +282,6 @@ def test_a_cache_that_cannot_be_written_stops_nothing(copy, tmp_path):
     assert fingerprint(copy, cache=tmp_path / "file" / "hashes.json") == fingerprint(copy)
 
 
-def hub(folder, checkpoint, name):
-    """A cache in the hub's own layout: blobs, a snapshot that links to them, and the name of a branch."""
-    repo = folder / f"models--{name.replace('/', '--')}"
-    snapshot = repo / "snapshots" / COMMIT
-    snapshot.mkdir(parents=True)
-    (repo / "blobs").mkdir()
-    (repo / "refs").mkdir()
-    (repo / "refs" / "main").write_text(COMMIT)
-    for file in checkpoint.iterdir():
-        shutil.copy(file, repo / "blobs" / file.name)
-        (snapshot / file.name).symlink_to(Path("../../blobs") / file.name)
-    return folder
-
-
 def offline(cache, *specs):
     """What resolving gives in a process of its own: the hub reads its settings when it is imported."""
     code = (
@@ -316,7 +302,7 @@ def offline(cache, *specs):
 
 
 def test_a_hub_id_is_found_in_the_hubs_cache_without_a_socket(base, tmp_path):
-    cache = hub(tmp_path, base, "maker/tiny")
+    cache = make_hub_cache(tmp_path, base, "maker/tiny", COMMIT)
     found = offline(cache, "maker/tiny", "maker/tiny@main", f"maker/tiny@{COMMIT}", "maker/tiny@v9", "maker/other")
     assert found[:3] == [f"maker/tiny {COMMIT} {fingerprint(base)}"] * 3
     assert found[3].startswith("NoCheckpoint there is no folder ")

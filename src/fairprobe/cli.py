@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 import time
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from fairprobe.store import Kept, Store
 
 DAY = 24 * 60 * 60
+STORE = Path(".fairprobe/store")
 PYTEST = [sys.executable, "-m", "pytest", "--no-header"]
 """A process of its own: pytest wants to be the first that imports its plugins."""
 MOVED = """\
@@ -36,6 +38,71 @@ store = typer.Typer(rich_markup_mode=None)
 app.add_typer(store, name="store")
 
 Folder = Annotated[Path | None, typer.Option("--store", help="What --fairprobe-store names; default: .fairprobe/store")]
+
+
+@app.command()
+def init(
+    data: Annotated[Path, typer.Argument(help="A file of samples: CSV, JSON Lines or Parquet.")],
+    to: Annotated[Path | None, typer.Option("--to", metavar="FOLDER", help="Where to; default: suites/NAME.")] = None,
+    *,
+    prompt: Annotated[str, typer.Option(metavar="COL,…", help="What is asked, one read after the other.")] = "",
+    answer: Annotated[str | None, typer.Option(metavar="COL", help="The right answer.")] = None,
+    group: Annotated[str | None, typer.Option(metavar="COL", help="The groups to compare.")] = None,
+    pair: Annotated[str | None, typer.Option(metavar="COL", help="The same question put to several groups.")] = None,
+    options: Annotated[str, typer.Option(metavar="COL,…", help="A column of lists, or one column an option.")] = "",
+) -> None:
+    """Write a first suite for a file of samples: fairprobe init clues.csv [--to=FOLDER] [--group=COL …].
+
+    Columns are told by their names and values, and it says which were taken. No file is ever overwritten.
+    """
+    from fairprobe.starting import Given, begin
+
+    def several(names: str) -> tuple[str, ...]:
+        return tuple(filter(None, names.split(",")))
+
+    with _refusing():
+        start = begin(data, to, Given(several(prompt), answer, group, pair, several(options)))
+        _write_new(start.file, start.text)
+    folder, model = shlex.quote(str(start.file.parent)), shlex.quote(f"--model={start.model}")
+    typer.echo(f"{start.file}: {start.columns.kind} of {start.samples:,} samples")
+    for role, (columns, why) in start.columns.chosen:
+        typer.echo(f"  {role:8}  {', '.join(columns)}: {why}")
+    if start.columns.pair is None:
+        typer.echo("  pair      none: no column's values stand once in each group, so every row counts as evidence")
+    typer.echo("To choose otherwise: --prompt, --options, --answer, --group, --pair, and --to=FOLDER. Next:")
+    for name in start.hopeless:
+        typer.echo(f"  {name} cannot pass with so few samples, whatever is answered: more of them, or a wider bound")
+    # a recording tells how its own answers vary; a checkpoint that is still to be named does not
+    typer.echo(f"  fairprobe power {folder}" + (f" {model}" if start.columns.kind == "Recorded" else ""))
+    typer.echo(f"  pytest {folder} {model}")
+
+
+@app.command()
+def doctor(
+    model: Annotated[
+        str | None, typer.Option(help="What --model of a run names: will it be answered, and by what?")
+    ] = None,
+    engine: Annotated[str, typer.Option(help="What --fairprobe-engine of a run names.")] = "auto",
+    engine_arg: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="As --fairprobe-engine-arg; repeatable.")
+    ] = None,
+    folder: Folder = None,
+) -> None:
+    """Say what is installed, what is here, and what would answer for a checkpoint: fairprobe doctor [--model=…].
+
+    No weights are loaded and nothing is downloaded. It exits with 1 where what is asked for cannot work.
+    """
+    from fairprobe.doctor import examine
+
+    if odd := next((each for each in engine_arg or () if "=" not in each), None):
+        msg = f"{odd!r}: write KEY=VALUE, as in --engine-arg dtype=bfloat16"
+        raise typer.BadParameter(msg)
+    arguments = dict(each.split("=", 1) for each in engine_arg or ())
+    works = True
+    for finding in examine(model, engine, arguments, folder or STORE):
+        typer.echo(f"{finding.name:13} {finding.said}", err=not finding.works)
+        works &= finding.works
+    raise typer.Exit(not works)
 
 
 @app.command(context_settings={"ignore_unknown_options": True})
@@ -204,6 +271,16 @@ def _write(file: Path, text: str, option: str) -> None:
         raise FairprobeError(msg) from error
 
 
+def _write_new(file: Path, text: str) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("x", encoding="utf-8") as held:
+            held.write(text)
+    except OSError as error:
+        msg = f"{file} cannot be written: {error.strerror or error}. Name another folder: --to=FOLDER"
+        raise FairprobeError(msg) from error
+
+
 @contextmanager
 def _refusing() -> Iterator[None]:
     """What is wrong with what was named ends the command."""
@@ -217,11 +294,13 @@ def _refusing() -> Iterator[None]:
 @store.callback(invoke_without_command=True)
 def show(context: typer.Context, folder: Folder = None) -> None:
     """Whose answers are kept. To remove some: fairprobe store prune."""
+    from fairprobe.store import in_bytes
+
     context.obj = folder
     if context.invoked_subcommand is None:
         with _opened(folder) as held:
             kept = held.kept()
-            typer.echo(f"{held.path}, {_size(held.size)}" if kept else f"nothing is kept in {held.path}")
+            typer.echo(f"{held.path}, {in_bytes(held.size)}" if kept else f"nothing is kept in {held.path}")
             _table(kept)
 
 
@@ -244,6 +323,8 @@ def prune(
     if everything == (older_than is not None or checkpoint is not None):
         msg = "choose what to remove: --older-than=DAYS, --checkpoint=NAME or both, or --all alone"
         raise typer.BadParameter(msg)
+    from fairprobe.store import in_bytes
+
     with _opened(folder or context.obj) as held:
         removed = [
             kept
@@ -252,7 +333,7 @@ def prune(
             and (checkpoint is None or _is_named(kept, checkpoint))
         ]
         freed = held.prune([kept.origin for kept in removed]) if removed else 0
-        typer.echo(f"{'removed' if removed else 'nothing to remove'} from {held.path}, {_size(freed)} freed")
+        typer.echo(f"{'removed' if removed else 'nothing to remove'} from {held.path}, {in_bytes(freed)} freed")
         _table(removed)
 
 
@@ -262,7 +343,7 @@ def _opened(folder: Path | None) -> Iterator[Store]:
     from fairprobe.store import Store
 
     with _refusing():
-        yield Store(folder or Path(".fairprobe/store"))
+        yield Store(folder or STORE)
 
 
 def _is_named(kept: Kept, name: str) -> bool:
@@ -290,16 +371,3 @@ def _engine(numerics: str) -> str:
         return " ".join(str(said[name]) for name in ("engine", "dtype") if name in said)
     except (ValueError, TypeError):
         return numerics[:30]
-
-
-def _size(count: float) -> str:
-    """A number of bytes as people read it.
-
-    >>> _size(999), _size(12_345_678)
-    ('999 B', '12.3 MB')
-    """
-    for unit in ("B", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:.3g} GB"

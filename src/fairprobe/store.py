@@ -204,6 +204,19 @@ class Store:
         )
 
 
+def in_bytes(count: float) -> str:
+    """A number of bytes as people read it.
+
+    >>> in_bytes(999), in_bytes(12_345_678)
+    ('999 B', '12.3 MB')
+    """
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} GB"
+
+
 def _fields(value: Any) -> dict[str, Any]:
     return {name: getattr(value, name) for name in _NAMES[type(value)]}
 

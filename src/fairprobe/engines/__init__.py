@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from fairprobe.engines.checkpoints import Checkpoint, Served, resolve
 from fairprobe.engines.tokens import Encoded
 from fairprobe.errors import EngineError
 from fairprobe.requests import DoesNotFit, Request, Response
 
-__all__ = ["Checkpoint", "Encoded", "Engine", "Served", "open_engine", "resolve"]
+__all__ = ["Checkpoint", "Choice", "Encoded", "Engine", "Served", "choose", "open_engine", "resolve"]
 
 GROUP = "fairprobe.engines"
 OURS = ("openai", "transformers", "vllm")
@@ -67,35 +67,54 @@ class Engine(Protocol):
         """Free the weights; a closed engine still encodes, and loads them again when asked again."""
 
 
-def open_engine(
-    name: str, checkpoint: Checkpoint | Served, arguments: Mapping[str, str], template_arguments: Mapping[str, str]
-) -> Engine:
-    """The engine called `name` for a checkpoint, with the `KEY=VALUE` arguments the user gave.
+class Choice(NamedTuple):
+    """The engine that answers for a checkpoint, why it is that one, and the module that opens it."""
 
-    Raises `EngineError` where there is no such engine, where what it imports is not installed, and where it does not
-    know an argument.
+    name: str
+    reason: str
+    opener: Any
+
+
+def choose(name: str, checkpoint: Checkpoint | Served | None = None) -> Choice:
+    """The engine called `name` for a checkpoint, or for any that lies on this machine; and why it is that one.
+
+    Raises `EngineError` where there is no such engine, where it asks no such checkpoint, and where what it imports is
+    not installed.
     """
     served = isinstance(checkpoint, Served)
-    wanted = _default(served) if name == "auto" else name
-    if served != (wanted == "openai"):
+    wanted, reason = _default(served) if name == "auto" else (name, "it is named")
+    if checkpoint is not None and served != (wanted == "openai"):
         msg = (
             f"{checkpoint.url} is a server, which the engine 'openai' asks; the engine named is {wanted!r}"
             if isinstance(checkpoint, Served)
             else f"the engine 'openai' asks servers: name {checkpoint.name} as openai:NAME@URL, or another engine"
         )
         raise EngineError(msg)
-    opener = _load(_found(wanted))
-    engine: Engine = opener.open(checkpoint, arguments, template_arguments)
+    return Choice(wanted, reason, _load(_found(wanted)))
+
+
+def open_engine(
+    name: str, checkpoint: Checkpoint | Served, arguments: Mapping[str, str], template_arguments: Mapping[str, str]
+) -> Engine:
+    """The engine that is chosen for a checkpoint, with the `KEY=VALUE` arguments the user gave.
+
+    Raises `EngineError` as `choose` does, and where the engine does not know an argument.
+    """
+    engine: Engine = choose(name, checkpoint).opener.open(checkpoint, arguments, template_arguments)
     return engine
 
 
-def _default(served: bool) -> str:
-    """The engine for a server, for a GPU on which vLLM can run, or for any machine."""
-    if served or find_spec("vllm") is None:
-        return "openai" if served else "transformers"
+def _default(served: bool) -> tuple[str, str]:
+    """The engine for a server, for a GPU on which vLLM can run, or for any machine; and the reason."""
+    if served:
+        return "openai", "the checkpoint is a server's"
+    if find_spec("vllm") is None:
+        return "transformers", "vllm is not installed"
     import torch
 
-    return "vllm" if torch.cuda.is_available() else "transformers"
+    if torch.cuda.is_available():
+        return "vllm", "it is installed and there is a GPU"
+    return "transformers", "vllm is installed and there is no GPU"
 
 
 def _found(name: str) -> EntryPoint:

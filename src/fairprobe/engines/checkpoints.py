@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
+from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar
 
@@ -102,6 +103,16 @@ class Served:
         return hashlib.sha256(f"{self.name}@{self.url}".encode()).hexdigest()
 
 
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """A checkpoint that the hub has and this machine has not: the bytes of its files, and its architectures."""
+
+    name: str
+    revision: str | None
+    size: int
+    architectures: tuple[str, ...]
+
+
 def resolve(
     spec: str, role: str, arguments: Mapping[str, str] | None = None, cache: Path | None = None
 ) -> Checkpoint | Served:
@@ -177,12 +188,20 @@ def _find(spec: str, revision: str | None, patterns: tuple[str, ...]) -> _Place:
     if folder.is_file():
         msg = f"{folder.resolve()} is a file; name the folder that holds it: {folder.resolve().parent}"
         raise NoCheckpoint(msg)
+    hub = _hub_id(spec, folder)
+    if hub is None:
+        raise NoCheckpoint(_missing(folder))
+    return _download(hub["id"], hub["revision"] or revision, patterns, folder)
+
+
+def _hub_id(spec: str, folder: Path) -> re.Match[str] | None:
+    """The parts of a hub id; None of what can only be a folder."""
     hub = HUB_ID.fullmatch(spec)
     # a path with an existing parent is a misspelt folder: its name is nothing to send over the network
     local = spec.startswith((".", "~", os.sep)) or ("/" in spec and folder.parent.is_dir())
     if hub is None or (local and not hub["revision"]) or spec.startswith((".", "~", os.sep)):
-        raise NoCheckpoint(_missing(folder))
-    return _download(hub["id"], hub["revision"] or revision, patterns, folder)
+        return None
+    return hub
 
 
 def _missing(folder: Path) -> str:
@@ -203,10 +222,38 @@ def _download(name: str, revision: str | None, patterns: tuple[str, ...], folder
     try:
         path = Path(snapshot_download(name, revision=revision, allow_patterns=list(patterns)))
     except Exception as error:  # the hub's errors, and those of every layer under it
-        at = f"{name}@{revision}" if revision else name
-        msg = f"{_missing(folder)}; and the hub gives no {at}: {type(error).__name__}: {first_line(error)}"
-        raise NoCheckpoint(msg) from error
+        raise _not_given(name, revision, folder, error) from error
     return _Place(name, path, path.name)
+
+
+def _not_given(name: str, revision: str | None, folder: Path, error: Exception) -> NoCheckpoint:
+    at = f"{name}@{revision}" if revision else name
+    return NoCheckpoint(f"{_missing(folder)}; and the hub gives no {at}: {type(error).__name__}: {first_line(error)}")
+
+
+def elsewhere(spec: str, arguments: Mapping[str, str] | None = None) -> Elsewhere | None:
+    """What a run would download to have a checkpoint, as the hub says; None where it downloads nothing.
+
+    Nothing is downloaded here. Raises `NoCheckpoint` where a run would, since the hub has nothing by that name or
+    cannot be asked.
+    """
+    folder = Path(spec).expanduser()
+    hub = None if folder.exists() or spec.startswith(("openai:", RECORDED)) else _hub_id(spec, folder)
+    if hub is None or find_spec("huggingface_hub") is None:
+        return None
+    from huggingface_hub import HfApi, snapshot_download
+
+    name, revision = hub["id"], hub["revision"] or (arguments or {}).get("revision")
+    with contextlib.suppress(Exception):  # each layer says in its own way that something is not here
+        snapshot_download(name, revision=revision, allow_patterns=list(DOWNLOADED), local_files_only=True)
+        return None
+    try:
+        said = HfApi().model_info(name, revision=revision, files_metadata=True)
+    except Exception as error:  # as it would a run
+        raise _not_given(name, revision, folder, error) from error
+    wanted = [each for each in said.siblings or () if any(fnmatch(each.rfilename, held) for held in DOWNLOADED)]
+    architectures = (said.config or {}).get("architectures") or ()
+    return Elsewhere(name, revision, sum(each.size or 0 for each in wanted), tuple(architectures))
 
 
 def first_line(error: BaseException) -> str:
