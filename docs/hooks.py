@@ -50,7 +50,8 @@ def on_page_markdown(markdown: str, page: Page, files: Files, **_: Any) -> str:
         uri = in_site(target(here, link[0]))
         return posixpath.relpath(uri, posixpath.dirname(page.file.src_uri)) if uri in files.src_uris else link[0]
 
-    return LINK.sub(moved, markdown)
+    # what is folded away is Markdown on GitHub; here it has to be said
+    return LINK.sub(moved, markdown).replace("<details>", '<details markdown="1">')
 
 
 def on_post_build(config: MkDocsConfig) -> None:
