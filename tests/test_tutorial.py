@@ -8,8 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from pages import ROOT, Block, blocks
 
 TUTORIAL = ROOT / "docs" / "tutorial.md"
@@ -17,7 +15,7 @@ STEPS = [block for block in blocks(TUTORIAL) if block.language != "text"]
 RED = re.compile(r"^\d+ (failed|invalid)", re.MULTILINE)
 # `make demo` is a fixture here, so that tests share the checkpoints; .ci/run has the command itself
 MAKE = 'make() { [ "$*" = demo ] && [ -d .fairprobe/demo/aligned ]; }\n'
-STEP = 'cd "$PWD"\n{{\n{text}}} > "$STEPS/{number}" 2>&1\necho $? > "$STEPS/{number}.status"\n'
+STEP = '{{\n{text}}} > "$STEPS/{number}" 2>&1\necho $? > "$STEPS/{number}.status"\n'
 
 
 def shown(step: Block) -> str | None:
@@ -51,19 +49,21 @@ def absent(expected: str, output: str) -> list[str]:
     return missing
 
 
-@pytest.fixture(scope="module")
-def followed(tmp_path_factory: pytest.TempPathFactory, demo_checkpoints: Path) -> Path:
-    """A folder with what each step printed, by its number, and its exit status."""
-    clone, steps = tmp_path_factory.mktemp("fairprobe"), tmp_path_factory.mktemp("steps")
-    (clone / ".fairprobe").mkdir()
-    (clone / ".fairprobe" / "demo").symlink_to(demo_checkpoints)
+def followed(folder: Path, demo: Path) -> list[tuple[str, str]]:
+    """What each step printed, and its exit status, from an empty folder beside a clone that has the demo."""
+    clone, steps = folder / "fairprobe", folder / "steps"
+    steps.mkdir()
+    (clone / ".fairprobe").mkdir(parents=True)
+    (clone / ".fairprobe" / "demo").symlink_to(demo)
     (clone / ".venv" / "bin").mkdir(parents=True)
     (clone / ".venv" / "bin" / "activate").write_text(f'PATH="{Path(sys.executable).parent}:$PATH"\n')
     script = MAKE + "".join(STEP.format(text=step.text, number=number) for number, step in enumerate(STEPS))
-    subprocess.run(
-        ["bash", "-c", script], cwd=clone, check=True, env=os.environ | {"STEPS": str(steps), "COLUMNS": "150"}
-    )
-    return steps
+    environment = os.environ | {"STEPS": str(steps), "COLUMNS": "150"}
+    subprocess.run(["bash", "-c", script], cwd=clone, check=True, env=environment)
+    return [
+        ((steps / str(number)).read_text(), (steps / f"{number}.status").read_text().strip())
+        for number in range(len(STEPS))
+    ]
 
 
 def test_a_shown_line_is_found_with_other_numbers_and_not_with_other_words() -> None:
@@ -73,21 +73,20 @@ def test_a_shown_line_is_found_with_other_numbers_and_not_with_other_words() -> 
     assert absent("a gap of 7\n…\nand 13 more", output) == ["a gap of 7", "and 13 more"]
 
 
-@pytest.mark.parametrize("number", range(len(STEPS)), ids=[f"line-{step.line}" for step in STEPS])
-def test_each_step_prints_what_the_tutorial_shows(followed: Path, number: int) -> None:
-    output = (followed / str(number)).read_text()
-    expected = shown(STEPS[number])
-    if expected is None:
-        assert output == ""
-    else:
-        assert absent(expected, output) == [], output
-
-
-def test_steps_fail_only_where_the_tutorial_shows_a_test_that_does(followed: Path) -> None:
-    fail = {number for number in range(len(STEPS)) if (followed / f"{number}.status").read_text() != "0\n"}
-    red = {number for number, step in enumerate(STEPS) if RED.search(shown(step) or "")}
-    assert fail == red
-    assert len(red) == 3
+def test_each_step_prints_what_the_tutorial_shows_and_fails_only_where_it_shows_that(
+    tmp_path: Path, demo_checkpoints: Path
+) -> None:
+    red = 0
+    for step, (output, status) in zip(STEPS, followed(tmp_path, demo_checkpoints), strict=True):
+        expected = shown(step)
+        if expected is None:
+            assert output == "", f"line {step.line}"
+        else:
+            assert absent(expected, output) == [], f"line {step.line}\n{output}"
+        failing = RED.search(expected or "") is not None
+        assert failing == (status != "0"), f"line {step.line} ended with {status}"
+        red += failing
+    assert red == 3
 
 
 def test_the_tutorial_has_no_block_that_is_not_run_or_shown() -> None:
