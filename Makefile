@@ -5,8 +5,9 @@ BIN := $(VENV)/bin
 RUN := $(BIN)/python
 PEER := .venv-lmeval
 VLLM := .venv-vllm
+DOCS := .venv-docs
 
-.PHONY: demo example test test-slow test-vllm test-gpu lint bench calibrate calibrate-full chaos browser founding-paper clean help
+.PHONY: demo example test test-slow test-vllm test-gpu lint bench calibrate calibrate-full chaos browser founding-paper docs clean help
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -67,6 +68,15 @@ lint: $(VENV)/.dev ## style, floors, types
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 
+$(DOCS)/.made: requirements/docs.txt
+	test -x $(DOCS)/bin/python || $(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet --upgrade pip
+	$(DOCS)/bin/python -m pip install --quiet -r requirements/docs.txt
+	touch $@
+
+docs: $(DOCS)/.made ## the documentation as a site, into build/site; broken links and anchors are errors
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict
+
 $(PEER)/.made: requirements/torch.txt requirements/lm-eval.txt
 	test -x $(PEER)/bin/python || $(PYTHON) -m venv $(PEER)
 	$(PEER)/bin/python -m pip install --quiet --upgrade pip
@@ -104,4 +114,4 @@ founding-paper: $(VENV)/.test ## judge what the founding paper recorded, in DATA
 	$(RUN) examples/founding_paper/write.py $(abspath $(DATA))
 
 clean: ## remove what was made
-	rm -rf $(VENV) $(VLLM) $(PEER) .fairprobe build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VLLM) $(PEER) $(DOCS) .fairprobe build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -42,6 +42,18 @@ def checkpoints_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def demo_checkpoints() -> Path:
+    """The folder of the demo's checkpoints, as `make demo` leaves it; they are trained where they are not there yet."""
+    from filelock import FileLock
+
+    folder = ROOT / ".fairprobe" / "demo"
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / "training.lock"):
+        subprocess.run([sys.executable, ROOT / "examples" / "demo" / "train.py"], check=True)
+    return folder
+
+
 @pytest.fixture(scope="module")
 def one_thread() -> Iterator[None]:
     """A thread of torch's for a module's tests: those of tests that run side by side wait for each other."""

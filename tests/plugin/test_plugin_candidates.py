@@ -88,16 +88,30 @@ def test_two_folders_of_one_name_are_refused(judged):
     done, _ = judged(GAP, models=["--model=one/base", "--model=two/base"])
     assert done.ret == pytest.ExitCode.USAGE_ERROR
     done.stderr.fnmatch_lines(["*--model: one/base, two/base are both called base*rename one of the folders*"])
+    assert "Traceback" not in str(done.stderr)
 
 
-def test_a_test_that_takes_the_model_runs_for_each_and_one_that_asks_without_says_what_to_take(judged):
-    done, results = judged(
-        "def test_asks(model):\n    assert accuracy(answers).gap('dialect') < 0.1",
+def test_a_test_that_asks_without_the_model_says_what_to_take(judged):
+    done, _ = judged(
+        GAP,
+        "import pytest\n@pytest.fixture\ndef model(request):\n    return 1",
+        "def test_has_its_own(model):\n    assert model == 1",
         "def test_forgets():\n    assert accuracy(answers).gap('dialect') < 0.1",
     )
-    done.assert_outcomes(failed=4)
+    done.assert_outcomes(passed=3, failed=2)
     assert "this run judges base, sft, dpo: let the test take the fixture `model`" in done.stdout.str()
-    assert results == {}
+
+
+def test_a_test_that_asks_the_model_itself_runs_for_each(pytester, checkpoints_folder):
+    pytester.makepyfile(
+        test_it="""
+        def test_asks(model):
+            assert len(model.generate(["an otter"], max_tokens=2)) == 1
+    """
+    )
+    done = pytester.runpytest_inprocess(*(f"--model={checkpoints_folder / name}" for name in ("plain", "chat")), "-v")
+    done.assert_outcomes(passed=2)
+    done.stdout.fnmatch_lines(["*test_asks[[]plain[]] PASSED*", "*test_asks[[]chat[]] PASSED*"])
 
 
 def test_the_page_compares_them_and_leads_to_each(judged, pytester):

@@ -30,6 +30,7 @@ def pytest_load_initial_conftests(
 
 def pytest_configure(config: pytest.Config) -> None:
     options.check_power(config)
+    candidates.check(config)
     config.stash[Record.KEY] = record = Record(config)
     config.pluginmanager.register(record, "fairprobe-record")
     config.pluginmanager.register(terminal.Sections(), "fairprobe-sections")

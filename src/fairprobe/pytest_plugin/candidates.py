@@ -32,6 +32,12 @@ def candidates(config: pytest.Config) -> list[Candidate]:
     return named
 
 
+def check(config: pytest.Config) -> None:
+    """Raise `pytest.UsageError` for two models of one name, before anything is collected."""
+    if len(config.getoption("fairprobe_model") or ()) > 1:
+        candidates(config)
+
+
 def rivals(config: pytest.Config) -> list[Candidate]:
     """The models of a run that judges more than one."""
     if len(options.several(config, "model")) < 2:

@@ -101,7 +101,8 @@ def since_previous(folder: Path, results: Record, *, candidate: bool = False) ->
         with suppress(FairprobeError):
             found = load(file)
             if found.get("claims") == results["claims"] and tests & {each["test"] for each in found["verdicts"]}:
-                return compare(_without_samples(file.parent, found, folder), Run.of(folder, results))
+                moved = compare(_without_samples(file.parent, found, folder), Run.of(folder, results))
+                return moved | {"run": file.parent.relative_to(runs).as_posix()}
     return None
 
 
