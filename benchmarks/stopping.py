@@ -200,7 +200,8 @@ def main() -> int:
             lines.append(line)
             kept &= held
     real, held = demo(5 if given.quick else 40)
-    text = f"{SAMPLES:,} questions, bound {BOUND}, confidence 0.95; a look after every twentieth.\n\n{table(HEAD, lines)}\n"
+    said = f"{SAMPLES:,} questions, bound {BOUND}, confidence 0.95; a look after every twentieth."
+    text = f"{said}\n\n{table(HEAD, lines)}\n"
     if real:
         text += "The demo's checkpoints, three dialects, benchmark scope:\n\n" + table(
             ["checkpoint", "gap", "bound", "whole run", "asked", "the same verdict"], real

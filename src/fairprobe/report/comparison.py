@@ -92,11 +92,8 @@ def since_previous(folder: Path, results: Record, *, candidate: bool = False) ->
     The folder of a `candidate` lies in that of its run, beside which others lie. None where there is none.
     """
     tests = {each["test"] for each in results["verdicts"]}
-    beside = (
-        folder.parent.parent.glob(f"*/{folder.name}/results.json")
-        if candidate
-        else folder.parent.glob("*/results.json")
-    )
+    runs = folder.parent.parent if candidate else folder.parent
+    beside = runs.glob(f"*/{folder.name}/results.json" if candidate else "*/results.json")
     for file in sorted(beside, key=_written, reverse=True)[:LOOKED_AT]:
         with suppress(FairprobeError):
             found = load(file)
