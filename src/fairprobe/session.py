@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import numpy as np
 import polars as pl
 
-from fairprobe import counterexamples, noise
+from fairprobe import counterexamples, noise, pace
 from fairprobe import plan as planning
 from fairprobe.audit import Audit, audit
 from fairprobe.data import Places, Source
@@ -26,6 +26,7 @@ from fairprobe.errors import BadData, BadExpectation, EngineError, FairprobeErro
 from fairprobe.expressions import Expectation, Metric, Question, Terms
 from fairprobe.metrics import Look, Role, conditions, meets
 from fairprobe.noise import Noise
+from fairprobe.pace import Pace
 from fairprobe.plan import Plan
 from fairprobe.power import Foresight, can_pass, fits, foresee, planned
 from fairprobe.progress import Progressing
@@ -163,6 +164,7 @@ class Session:
         self._stoppings: dict[Expectation, Stopping] = {}
         self._whole: set[planning.Need] = set()
         self._loaded: Seat | None = None
+        self._spent: dict[Seat, Pace] = {}
         self._counterexamples: dict[Relational, list[tuple[Counterexample, list[dict[str, Any]]]]] = {}
 
     # -- planning
@@ -270,13 +272,26 @@ class Session:
 
     def tokens(self, lacking: Mapping[Role, Sequence[Request]]) -> int | None:
         """How many prompt tokens are still to be computed; None where a server makes them of messages."""
-        total = 0
+        counts = [self._prompt_tokens(role, requests) for role, requests in lacking.items()]
+        return None if None in counts else sum(filter(None, counts))
+
+    def seconds_left(self, lacking: Mapping[Role, Sequence[Request]]) -> float | None:
+        """How long that will take at the pace of the last run; None where one of the checkpoints has none."""
+        total = 0.0
         for role, requests in lacking.items():
-            if requests and self.engine(role).takes == "messages":
+            known = pace.read(self._pace_file, self._origin(role)) if requests else Pace(0.0, 1, 0)
+            if known is None:
                 return None
-            encoded = self.engine(role).encode_all(requests) if requests else []
-            total += sum(len(each.prompt) for each in encoded if not isinstance(each, DoesNotFit))
+            total += known.lasts(len(requests), self._prompt_tokens(role, requests))
         return total
+
+    def _prompt_tokens(self, role: Seat, requests: Sequence[Request]) -> int | None:
+        if not requests:
+            return 0
+        if self.engine(role).takes == "messages":
+            return None
+        encoded = self.engine(role).encode_all(requests)
+        return sum(len(each.prompt) for each in encoded if not isinstance(each, DoesNotFit))
 
     # -- asking
 
@@ -723,7 +738,8 @@ class Session:
         self._close_all_but(role)
         self._loaded = role
         chunk: dict[Request, Response] = {}
-        kept, before = time.monotonic(), dict(engine.counts)
+        kept = started = time.monotonic()
+        before, answered = dict(engine.counts), counts.asked
 
         def computed(what: str) -> int:
             return engine.counts[what] - before[what]
@@ -744,7 +760,18 @@ class Session:
             counts.prompt_tokens += computed("prefill_tokens")
             counts.output_tokens += computed("output_tokens")
             self._keep(role, chunk, counts)
+            self._keep_pace(role, requests[: counts.asked - answered], time.monotonic() - started)
         self._measure_noise(role, requests)
+
+    def _keep_pace(self, role: Seat, answered: Sequence[Request], seconds: float) -> None:
+        """How fast a checkpoint is, of all that it answered in this run."""
+        spent = Pace(seconds, len(answered), self._prompt_tokens(role, answered) or 0)
+        self._spent[role] = self._spent[role].plus(spent) if role in self._spent else spent
+        pace.keep(self._pace_file, self._origin(role), self._spent[role])
+
+    @property
+    def _pace_file(self) -> Path:
+        return self.settings.store.parent / pace.NAME
 
     def _close_all_but(self, role: Seat) -> None:
         """Release other checkpoints: one is in memory at a time."""

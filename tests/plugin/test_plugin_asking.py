@@ -173,3 +173,18 @@ def test_asking_that_takes_long_is_told_unless_quiet(pytester, asking_suite, tin
     told = [line for line in done.outlines if "asking the model plain: 24 of 24 requests and " in line]
     assert len(told) == said
     assert ("asking the model" in done.stdout.str()) is bool(said)
+
+
+def test_the_plan_says_how_long_it_takes_at_the_last_runs_pace(pytester, checkpoints_folder):
+    pytester.makepyfile("""
+        from fairprobe import Generation, valid_rate
+        rows = [{"clue": f"clue {number}: it swims", "word": "otter"} for number in range(60)]
+        clues = Generation(rows, "{clue}", target="word", name="clues", max_tokens=2)
+        test_valid = valid_rate(clues) > 0.1
+    """)
+    model = f"--model={checkpoints_folder / 'plain'}"
+    pytester.runpytest_inprocess(model).stdout.no_fnmatch_line("*last run's pace*")
+    again = pytester.runpytest_inprocess(model, "--fairprobe-store=.fairprobe/another", "--collect-only")
+    again.stdout.fnmatch_lines(
+        ["fairprobe: *; 0 are stored, 60 to ask (* prompt tokens, under 10 s at the last run's pace)"]
+    )

@@ -18,6 +18,7 @@ from fairprobe.engines.checkpoints import short_name
 from fairprobe.errors import FairprobeError
 from fairprobe.expressions import Expectation
 from fairprobe.metrics import Role
+from fairprobe.pace import duration
 from fairprobe.plan import Plan
 from fairprobe.pytest_plugin import options
 from fairprobe.pytest_plugin.candidates import Candidate, candidates
@@ -196,7 +197,10 @@ class Run:
             tokens = self.session.tokens(lacking) if todo else None
             at_most = "at most " if self.settings.stop == "sequential" and todo else ""
             line += f"; {distinct - todo:,} are stored, {at_most}{todo:,} to ask"
-            line += "" if tokens is None else f" ({tokens:,} prompt tokens)"
+            cost = [] if tokens is None else [f"{tokens:,} prompt tokens"]
+            if todo and (seconds := self.session.seconds_left(lacking)) is not None:
+                cost.append(f"{duration(seconds)} at the last run's pace")
+            line += f" ({', '.join(cost)})" if cost else ""
         whole = Counter(filter(None, map(self.session.asked_whole, checked)))
         early = len(checked) - whole.total()
         hopeless = [each for each in checked if self.session.can_pass(each) is False]
