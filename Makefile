@@ -91,6 +91,7 @@ bench: $(VENV)/.browser $(PEER)/.made ## what fairprobe costs, as counts, ratios
 	$(RUN) examples/demo/train.py
 	$(RUN) benchmarks/requests.py
 	$(RUN) benchmarks/engines --lm-eval $(PEER)
+	OMP_NUM_THREADS=1 $(RUN) benchmarks/engines/gate.py --lm-eval $(PEER)
 	$(RUN) benchmarks/overhead.py
 	$(RUN) benchmarks/report.py
 	$(RUN) benchmarks/rewriting.py
@@ -101,6 +102,7 @@ $(VENV)/.bench: $(VENV)/.test requirements/bench.txt
 
 calibrate: $(VENV)/.bench ## how often verdicts err, by simulation, beside other ways to judge; minutes
 	$(RUN) benchmarks/calibrate.py
+	$(RUN) benchmarks/stopping.py
 
 calibrate-full: $(VENV)/.bench ## the same over the whole grid; hours
 	$(RUN) benchmarks/calibrate.py --full

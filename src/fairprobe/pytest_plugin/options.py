@@ -16,8 +16,8 @@ SHORT = ("--model", "--baseline")
 
 PROFILES: Mapping[str, Mapping[str, Any]] = {
     "sample": {"limit": 60},
-    "smoke": {"limit": 200, "inconclusive": "warn"},
-    "nightly": {},
+    "smoke": {"limit": 400, "inconclusive": "warn"},
+    "nightly": {"stop": "sequential"},
     "release": {"confidence": 0.975},
 }
 POWER = "--fairprobe-power"
