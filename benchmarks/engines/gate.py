@@ -1,8 +1,8 @@
 """What a gate costs in prompt tokens, with prefix sharing, deduplication and early stopping together, beside lm-eval.
 
 Four expectations over one 5-shot task: 1,000 passages, each told to three groups, with four options as texts. lm-eval
-runs every option behind its whole prompt, so that its tokens follow from the texts; on some samples it is asked, and its
-own count compared. fairprobe's are those that its engine says it computed. Exit status 1 where early stopping takes
+runs every option behind its whole prompt, so that its tokens follow from the texts; on some samples it is asked, and
+its own count compared. fairprobe's are those that its engine says it computed. Exit status 1 where early stopping takes
 more than a tenth of one pass of lm-eval's, or where a verdict is another than the full run's.
 """
 
@@ -33,7 +33,7 @@ CHECKED = 6
 
 
 def task(count: int) -> MultipleChoice:
-    """To random weights a short option is likelier than long ones, and of most `wordy` samples the right one is long."""
+    """To random weights a short option is likelier than long ones, and of most `wordy` samples the right is long."""
     writer = Writer(seed=8)
     rows = []
     for number in range(count):
@@ -66,7 +66,7 @@ def expectations(told: MultipleChoice) -> list[Expectation]:
 
 def judged(
     folder: Path, store: Path, told: MultipleChoice, stop: Literal["full", "sequential"]
-) -> tuple[list[str], Any]:
+) -> tuple[list[str], Counts]:
     """The verdicts, and what asking cost."""
     session = Session(Settings(
         model=str(folder), engine="transformers", engine_arguments={"dtype": "float32", "device": "cpu"},
