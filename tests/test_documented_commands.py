@@ -29,12 +29,15 @@ ELSEWHERE = {
     "pytest suites/demo --model=.fairprobe/demo/aligned --baseline=.fairprobe/demo/base": "examples/demo/run.py",
     ".venv/bin/python -m pytest suites/demo *": "examples/demo/run.py",
     "fairprobe audit suites/demo *": "tests/test_audit.py",
+    "fairprobe init clues.csv": "tests/test_new_user.py",
+    "pytest suites/demo --model=.fairprobe/demo/base --model=*": "tests/plugin/test_plugin_candidates.py",
     ".venv/bin/python -m pytest tests/test_engine_contract.py -k single": "tests/test_engines.py",
 }
 """Commands that are run elsewhere in CI, and where."""
 
 CANNOT = {
     "pip install *": "downloads packages",
+    "git add *": "is git's",
     "pytest * --fairprobe-engine=vllm *": "needs a vLLM: `make test-vllm` asks it the same contract",
     "pytest path/to/suite --model=openai:*": "needs a server: tests/test_engines_openai.py starts one",
     ".venv/bin/python benchmarks/*": "takes minutes and measures: `make bench`",

@@ -97,7 +97,7 @@ def test_a_card_and_a_table_are_read_back(texts: list[str]) -> None:
     [held] = yaml.safe_load(card(run).split("\n---\n")[0].removeprefix("---\n"))["model-index"]
     assert printable(held["name"]) == printable(run["checkpoints"][0]["name"])
     rows = list(csv.reader(io.StringIO(table(run))))
-    assert {len(row) for row in rows} == {13}
+    assert {len(row) for row in rows} == {14}
     assert not [cell for row in rows for cell in row if cell[:1] in {*"=+@"}]
 
 

@@ -59,10 +59,11 @@ def test_the_command_line_wins_over_the_ini_file(pytester, recorded_suite, resul
     assert results()["settings"]["model"] == "recorded:any"
 
 
-def test_two_models_are_refused(pytester, recorded_suite):
+def test_two_baselines_are_refused(pytester, recorded_suite):
     recorded_suite(GAP)
-    done = pytester.runpytest_inprocess("--model=recorded:any", "--fairprobe-model=recorded:other")
-    done.stderr.fnmatch_lines(["*--model is given 2 times (recorded:any, recorded:other); a run judges one model"])
+    two = "--baseline=recorded:any", "--fairprobe-baseline=recorded:other"
+    done = pytester.runpytest_inprocess("--model=recorded:any", *two)
+    done.stderr.fnmatch_lines(["*--baseline is given 2 times (recorded:any, recorded:other); a run has one baseline*"])
     assert done.ret == pytest.ExitCode.USAGE_ERROR
 
 

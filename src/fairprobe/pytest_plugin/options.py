@@ -97,7 +97,7 @@ def single(config: pytest.Config, name: str) -> str | None:
     """A setting that may be given once."""
     given: list[str] | str | None = value(config, name)
     if isinstance(given, list) and len(given) > 1:
-        msg = f"--{name} is given {len(given)} times ({', '.join(given)}); a run judges one {name}"
+        msg = f"--{name} is given {len(given)} times ({', '.join(given)}); a run has one {name}"
         raise pytest.UsageError(msg)
     return given[0] if isinstance(given, list) else given
 

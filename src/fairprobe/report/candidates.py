@@ -13,7 +13,7 @@ from rich.text import Text
 
 from fairprobe.report.anchors import anchor
 from fairprobe.report.expectation import Record, known, name_of
-from fairprobe.report.figures import exact, number, places, within
+from fairprobe.report.figures import number, places, within
 from fairprobe.report.files import whole, writing
 from fairprobe.report.page import headline, page
 from fairprobe.report.printable import printable
@@ -97,9 +97,8 @@ def _cell(verdict: Record, results: Record) -> Cell:
     decimals = places([verdict[name] for name in ("value", "low", "high", "bound")])
     exactly = verdict["value"] is not None and verdict["low"] == verdict["value"] == verdict["high"]
     limits = "exactly" if exactly else within(verdict["low"], verdict["high"], decimals)
-    bound = "" if verdict["bound"] is None else f", expected {verdict['comparison']} {exact(verdict['bound'])}"
     place = f"{_page(results)}#{quote(anchor(verdict['test']))}"
-    return Cell(verdict["outcome"], number(verdict["value"], decimals), f"{limits}{bound}", place)
+    return Cell(verdict["outcome"], number(verdict["value"], decimals), limits, place)
 
 
 def _page(results: Record) -> str:
