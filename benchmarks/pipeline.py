@@ -27,7 +27,8 @@ from fairprobe.engines import Checkpoint, Encoded, Engine
 from fairprobe.expressions import Expectation
 from fairprobe.metrics import Role
 from fairprobe.requests import Chosen, Request
-from fairprobe.session import Session, Settings
+from fairprobe.session import Session
+from fairprobe.settings import Settings
 
 SAMPLES, REPEATS, LEAST = 20_000, 5, 20_000
 """Samples, rounds, and requests a second that plan, ask and judge together reach at least."""

@@ -27,7 +27,8 @@ from fairprobe import Generation, accuracy
 from fairprobe.expressions import Expectation, Scope
 from fairprobe.metrics import Look, Role
 from fairprobe.power import planned
-from fairprobe.session import Session, Settings
+from fairprobe.session import Session
+from fairprobe.settings import Settings
 from fairprobe.stopping import Stopping
 from fairprobe.tasks import Outcomes, Task
 from fairprobe.verdict import Defaults, judge
@@ -50,7 +51,7 @@ class Cell:
     gap: float
     scope: Scope
     discordance: float = 0.25
-    runs: int = 200
+    runs: int = 100
 
     @property
     def clear(self) -> bool:
@@ -79,7 +80,7 @@ def cells() -> list[Cell]:
     two = [
         Cell(2, gap, "benchmark", discordance) for discordance in (0.10, 0.25) for gap in (0.0, 0.04, *EDGES, 2 * BOUND)
     ]
-    nine = [Cell(9, gap, "benchmark", runs=60) for gap in (0.0, *EDGES, 2 * BOUND)]
+    nine = [Cell(9, gap, "benchmark", runs=30) for gap in (0.0, *EDGES, 2 * BOUND)]
     return [*two, *nine, *(Cell(2, gap, "population") for gap in (0.0, 0.04, EDGES[1], 2 * BOUND))]
 
 

@@ -18,7 +18,8 @@ from fairprobe.doctor import examine
 from fairprobe.engines import choose, open_engine, resolve
 from fairprobe.errors import FairprobeError
 from fairprobe.requests import Generate, Generated, Prompt
-from fairprobe.session import Session, Settings
+from fairprobe.session import Session
+from fairprobe.settings import Settings
 from fairprobe.store import Origin, Store
 from servers import Reply, free_port, scripted
 

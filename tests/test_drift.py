@@ -18,7 +18,8 @@ from fairprobe import kl_from_base, mean, measure, scorers
 from fairprobe.engines import open_engine, resolve
 from fairprobe.errors import BadData, BadExpectation, EngineError, NoCheckpoint
 from fairprobe.requests import Choose, Chosen, DoesNotFit, Failed, Generated, Prompt, Weigh, Weighed
-from fairprobe.session import Session, Settings
+from fairprobe.session import Session
+from fairprobe.settings import Settings
 from fairprobe.store import Origin, Store
 from fairprobe.tasks import Drift, Generation
 

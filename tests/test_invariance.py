@@ -20,7 +20,8 @@ from fairprobe import MultipleChoice, accuracy, dialects, flip_rate, invariant
 from fairprobe.errors import BadData, BadExpectation
 from fairprobe.metrics import found
 from fairprobe.report.failures import failures
-from fairprobe.session import Session, Settings
+from fairprobe.session import Session
+from fairprobe.settings import Settings
 from fairprobe.strategies import Rewrite, rewrites
 from invariance_world import AAVE, OPTIONS, both, either, sentences, train
 

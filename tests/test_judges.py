@@ -11,7 +11,8 @@ import pytest
 
 from fairprobe import BadData, Generation, Recorded, UnknownGroup, accuracy, mean, scorers
 from fairprobe.requests import Chosen, Generated
-from fairprobe.session import Session, Settings
+from fairprobe.session import Session
+from fairprobe.settings import Settings
 from fairprobe.statistics import Told, corrected, decide, estimate
 from fairprobe.verdict import judge
 

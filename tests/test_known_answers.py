@@ -25,7 +25,7 @@ from fairprobe import (
     preference_margin,
 )
 from fairprobe.expressions import Question
-from fairprobe.session import measure
+from fairprobe.measuring import measure
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -8,7 +8,8 @@ import pytest
 
 from fairprobe import Generation, valid_rate
 from fairprobe.pace import LEAST, Pace, keep, read
-from fairprobe.session import Session, Settings
+from fairprobe.session import Session
+from fairprobe.settings import Settings
 from fairprobe.store import Origin
 
 TINY = Origin("tiny", "f" * 64, "{}")

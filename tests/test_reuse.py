@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from checkpoints import TEMPLATE, make_adapter, make_checkpoint
 from fairprobe.requests import Choose, Generate, Prompt
-from fairprobe.session import Session, Settings
+from fairprobe.session import Session
+from fairprobe.settings import Settings
 
 REQUESTS = (
     Choose(Prompt("Which animal says moo?"), ("cow", "the old mill")),

@@ -26,7 +26,8 @@ from fairprobe import (
 )
 from fairprobe.plan import Plan
 from fairprobe.requests import Choose, Failed, Generate, Prompt
-from fairprobe.session import Counts, Session, Settings
+from fairprobe.session import Session
+from fairprobe.settings import Counts, Settings
 from fairprobe.verdict import Defaults
 
 CLUES = Generation(

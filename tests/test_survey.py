@@ -11,7 +11,8 @@ from checkpoints import answered
 from fairprobe import BadData, UnknownGroup, accuracy, mean
 from fairprobe.engines import open_engine, resolve
 from fairprobe.requests import Choose, Chosen, DoesNotFit, Failed, Prompt
-from fairprobe.session import Session, Settings
+from fairprobe.session import Session
+from fairprobe.settings import Settings
 from fairprobe.tasks.survey import Survey
 
 TEA = {"question": "Tea?", "options": ["Yes", "No"], "human": {"Kenya": [0.9, 0.1], "Peru": [0.4, 0.6]}}

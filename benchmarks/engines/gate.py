@@ -24,7 +24,8 @@ from checkpoints import M5, checkpoint
 from fairprobe import MultipleChoice, accuracy, valid_rate
 from fairprobe.expressions import Expectation
 from fairprobe.requests import Choose
-from fairprobe.session import Counts, Session, Settings
+from fairprobe.session import Session
+from fairprobe.settings import Counts, Settings
 
 PAIRS, GROUPS, SHOTS = 1000, ("plain", "terse", "wordy"), 5
 MOST = 0.10

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     )
     from fairprobe.invariance import invariant
     from fairprobe.learning import distinguishability, learning_lag
+    from fairprobe.measuring import Model, measure
     from fairprobe.metrics import (
         accuracy,
         alignment,
@@ -57,7 +58,6 @@ if TYPE_CHECKING:
     from fairprobe.relations import Relation
     from fairprobe.rewriting import dialects
     from fairprobe.scorers import Score
-    from fairprobe.session import Model, measure
     from fairprobe.tasks import (
         Drift,
         Generation,

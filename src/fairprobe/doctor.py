@@ -142,7 +142,8 @@ def _to_download(there: Elsewhere, engine: str) -> Iterator[Finding]:
 
 def _opened(model: str, name: str, arguments: Mapping[str, str], store: Path) -> Iterator[Finding]:
     # what is broken above a session is told before it is imported
-    from fairprobe.session import Session, Settings
+    from fairprobe.session import Session
+    from fairprobe.settings import Settings
 
     session = Session(Settings(model, engine=name, engine_arguments=arguments, store=store))
     try:

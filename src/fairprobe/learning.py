@@ -16,8 +16,10 @@ import polars as pl
 from fairprobe import data
 from fairprobe.errors import BadData, EngineError
 from fairprobe.expressions import Metric
+from fairprobe.measuring import measure
 from fairprobe.requests import Embed, Embedded, Prompt
-from fairprobe.session import Session, Settings, measure
+from fairprobe.session import Session
+from fairprobe.settings import Settings
 from fairprobe.tasks import Preference
 
 

@@ -8,22 +8,21 @@ import time
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import polars as pl
 
 from fairprobe import counterexamples, noise, pace
 from fairprobe import plan as planning
 from fairprobe.audit import Audit, audit
-from fairprobe.data import Places, Source
+from fairprobe.data import Source
 from fairprobe.engines import Engine, open_engine
-from fairprobe.engines.checkpoints import RECORDED, Checkpoint, Served, resolve
-from fairprobe.errors import BadData, BadExpectation, EngineError, FairprobeError, NoCheckpoint
-from fairprobe.expressions import Expectation, Metric, Question, Terms
+from fairprobe.engines.checkpoints import Checkpoint, Served, resolve
+from fairprobe.errors import BadData, EngineError, FairprobeError, NoCheckpoint
+from fairprobe.expressions import Expectation
 from fairprobe.metrics import Look, Role, conditions, meets
 from fairprobe.noise import Noise
 from fairprobe.pace import Pace
@@ -36,25 +35,18 @@ from fairprobe.requests import (
     Chosen,
     DoesNotFit,
     Failed,
-    Format,
-    Generate,
-    Generated,
-    Prompt,
     Request,
     Response,
 )
+from fairprobe.settings import Counts, Seat, Settings
 from fairprobe.stopping import FEW, Stopping, asked_whole
 from fairprobe.store import Origin, Store
 from fairprobe.tasks import Asking, Followed, Labelled, Outcomes, Recorded, Samples, Scoring, Task, spent
-from fairprobe.verdict import Defaults, Verdict, judge, searched
+from fairprobe.verdict import Verdict, judge, searched
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-Answer = TypeVar("Answer", Generated, Chosen)
-
-Seat = str
-"""Who is asked: the model, the baseline, or `JUDGE` and how a judge is named."""
 JUDGE = "judge "
 
 NEAR_TIE = 1e-3
@@ -63,72 +55,6 @@ MOST_ALONE = 200
 """How many minimal counterexamples of a relation are asked again, each alone."""
 CHUNK_SECONDS = 2.0
 """Answers are kept on disk at least this often while a checkpoint is asked."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a run was told: checkpoints, engine, where things lie, and what expectations leave unsaid."""
-
-    model: str | None = None
-    baseline: str | None = None
-    since: str | None = None
-    """What the baseline is called, where expectations name it."""
-    engine: str = "auto"
-    engine_arguments: Mapping[str, str] = field(default_factory=dict)
-    template_arguments: Mapping[str, str] = field(default_factory=dict)
-    data: Path | None = None
-    store: Path = Path(".fairprobe/store")
-    limit: int | None = None
-    stop: Literal["full", "sequential"] = "full"
-    accepted: frozenset[str] = frozenset()
-    sample: bool = False
-    defaults: Defaults = field(default_factory=Defaults)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "data", None if self.data is None else Path(self.data))
-        object.__setattr__(self, "store", Path(self.store))
-        object.__setattr__(self, "defaults", replace(self.defaults, limited=self.limit is not None))
-
-    @property
-    def places(self) -> Places:
-        """Where data is looked up."""
-        return Places(self.data, accepted=self.accepted, sample=self.sample)
-
-    @property
-    def counterexamples(self) -> Path:
-        """Where counterexamples are kept: beside the store."""
-        return self.store.parent / "counterexamples"
-
-    def spec(self, role: Seat) -> str | None:
-        """The checkpoint named for a role."""
-        return self.model if role == "model" else self.baseline
-
-    def recorded(self, role: Role) -> str | None:
-        """The name of the recorded model that plays a role, if one does."""
-        spec = self.spec(role)
-        return spec.removeprefix(RECORDED) if spec is not None and spec.startswith(RECORDED) else None
-
-
-@dataclass
-class Counts:
-    """What asking cost: `prompt_tokens` are tokens that the engine really computed; `too_long` were not asked.
-
-    `spared` were not asked either: everything that wanted them was decided.
-    """
-
-    wanted: int = 0
-    distinct: int = 0
-    cached: int = 0
-    asked: int = 0
-    too_long: int = 0
-    spared: int = 0
-    prompt_tokens: int = 0
-    output_tokens: int = 0
-
-    def add(self, other: Counts) -> None:
-        """Count another round in."""
-        for name, value in asdict(other).items():
-            setattr(self, name, getattr(self, name) + value)
 
 
 class Session:
@@ -848,86 +774,7 @@ class _Encoding:
         return tokens
 
 
-class Model:
-    """A checkpoint for tests that ask it themselves; every answer is kept, so the same question is asked once.
-
-    In pytest the fixtures `model` and `baseline` are of this class.
-    """
-
-    def __init__(self, session: Session, role: Role = "model") -> None:
-        self._session = session
-        self._role = role
-
-    def __repr__(self) -> str:
-        return f"Model({self._session.settings.spec(self._role)!r})"
-
-    def generate(
-        self,
-        prompts: Sequence[str],
-        *,
-        max_tokens: int = 64,
-        stop: Sequence[str] = (),
-        format: Format = "auto",  # noqa: A002
-    ) -> list[str]:
-        """What the checkpoint writes after each prompt, greedily. Raises `FairprobeError` where it cannot."""
-        _refuse_text(prompts, "generate")
-        asked = [Generate(Prompt(text, format=format), max_tokens, tuple(stop)) for text in prompts]
-        return [self._answered(each, Generated).text for each in self._session.respond(self._role, asked)]
-
-    def choose(self, prompt: str, options: Sequence[str], *, format: Format = "auto") -> str:  # noqa: A002
-        """The option that is the likeliest continuation of the prompt."""
-        likelihoods = self.loglikelihood(prompt, options, format=format)
-        return options[likelihoods.index(max(likelihoods))]
-
-    def loglikelihood(self, prompt: str, continuations: Sequence[str], *, format: Format = "auto") -> list[float]:  # noqa: A002
-        """The summed log-likelihood (nats) of each continuation after the prompt."""
-        _refuse_text(continuations, "loglikelihood")
-        [answer] = self._session.respond(self._role, [Choose(Prompt(prompt, format=format), tuple(continuations))])
-        return list(self._answered(answer, Chosen).loglikelihoods)
-
-    def _answered(self, response: Response, kind: type[Answer]) -> Answer:
-        if isinstance(response, kind):
-            return response
-        msg = f"{self!r} did not answer: {response!r:.200}"
-        raise FairprobeError(msg)
-
-
-def measure(
-    measured: Metric | Question | Expectation, *, model: str, baseline: str | None = None, **settings: Any
-) -> pl.DataFrame:
-    """The report's table of groups, for a notebook: a row per group with value, limits and counts.
-
-    A metric alone gives one row over all samples; `.by("dialect")` or `.gap("dialect")` a row per group. Limits are
-    one-sided at the confidence each. `model` and `baseline` are what `--model` and `--baseline` take; `settings`
-    are fields of `Settings`.
-
-    >>> measure(mean(answers, "similarity").by("country"), model="recorded:any")["value"].to_list()
-    [0.5, 1.0]
-    """
-    question = measured.question if isinstance(measured, Expectation) else measured._asked()
-    plain = replace(question, terms=Terms())
-    expectation = measured if isinstance(measured, Expectation) else Expectation(plain, "<", 0.0, question.terms)
-    session = Session(Settings(model=model, baseline=baseline, **settings))
-    try:
-        session.check(expectation)
-        session.ask(session.plan([expectation]))
-        verdict = session.judge(expectation)
-    finally:
-        session.close()
-    return pl.DataFrame([
-        {**group.group, "value": group.value, "low": group.low, "high": group.high, "samples": group.samples,
-         "clusters": group.clusters, **group.statuses}
-        for group in verdict.groups
-    ], infer_schema_length=None)  # fmt: skip
-
-
 def _lead(answer: Chosen) -> float:
     """How far the likeliest option lies before the next, in nats."""
     first, second = sorted(answer.loglikelihoods, reverse=True)[:2] if len(answer.loglikelihoods) > 1 else (1.0, 0.0)
     return first - second
-
-
-def _refuse_text(texts: Sequence[str], name: str) -> None:
-    if isinstance(texts, str):
-        msg = f"model.{name}() takes a list of texts, so that they are asked together; this is one: {texts!r:.60}"
-        raise BadExpectation(msg)

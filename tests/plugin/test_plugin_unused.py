@@ -14,7 +14,8 @@ HEAVY = {
 OURS = {
     "fairprobe", "fairprobe.errors", "fairprobe.pytest_plugin", "fairprobe.pytest_plugin.items",
     "fairprobe.pytest_plugin.options", "fairprobe.pytest_plugin.record", "fairprobe.pytest_plugin.terminal",
-    "fairprobe.judging", "fairprobe.pytest_plugin.folder", "fairprobe.pytest_plugin.gaps", "fairprobe.pytest_plugin.candidates",
+    "fairprobe.judging", "fairprobe.pytest_plugin.folder", "fairprobe.pytest_plugin.gaps",
+    "fairprobe.pytest_plugin.candidates",
     "fairprobe.pytest_plugin.workers",
 }  # fmt: skip
 LISTING = """

@@ -13,7 +13,7 @@ from fairprobe.pytest_plugin.record import Record
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from fairprobe.session import Model
+    from fairprobe.measuring import Model
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -17,6 +17,7 @@ from fairprobe import report
 from fairprobe.engines.checkpoints import short_name
 from fairprobe.errors import FairprobeError
 from fairprobe.expressions import Expectation
+from fairprobe.measuring import Model
 from fairprobe.metrics import Role
 from fairprobe.pace import duration
 from fairprobe.plan import Plan
@@ -25,7 +26,8 @@ from fairprobe.pytest_plugin.candidates import Candidate, candidates
 from fairprobe.pytest_plugin.console import console
 from fairprobe.pytest_plugin.folder import folder_of
 from fairprobe.pytest_plugin.workers import is_worker
-from fairprobe.session import Counts, Model, Session, Settings
+from fairprobe.session import Session
+from fairprobe.settings import Counts, Settings
 from fairprobe.verdict import Defaults
 
 Found = TypeVar("Found")

@@ -14,7 +14,8 @@ import polars as pl
 from fairprobe import data
 from fairprobe.errors import BadData, FairprobeError
 from fairprobe.expressions import Expectation
-from fairprobe.session import Session, Settings
+from fairprobe.session import Session
+from fairprobe.settings import Settings
 from fairprobe.starting.columns import Columns, Given, commonest, recognise
 from fairprobe.starting.module import CHANCE, variable, write
 from fairprobe.tasks import MultipleChoice, Task
