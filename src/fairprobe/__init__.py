@@ -89,7 +89,7 @@ _HOME = {
     ), "tasks"),
     "distinguishability": "learning", "learning_lag": "learning",
     "Relation": "relations", "dialects": "rewriting", "invariant": "invariance",
-    "Dataset": "data", "public": "data", "Score": "scorers", "Model": "session", "measure": "session",
+    "Dataset": "data", "public": "data", "Score": "scorers", "Model": "measuring", "measure": "measuring",
     "BadData": "errors", "BadExpectation": "errors", "EngineError": "errors", "FairprobeError": "errors",
     "NoCheckpoint": "errors", "NotShown": "errors", "StoreError": "errors", "UnknownGroup": "errors",
 }  # fmt: skip
