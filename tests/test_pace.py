@@ -38,7 +38,7 @@ def test_few_requests_tell_mostly_how_long_loading_took(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"a": 1}', "null"])
-def test_a_file_that_cannot_be_read_tells_nothing_and_costs_nothing(tmp_path, text):
+def test_a_file_that_cannot_be_read_tells_nothing_and_is_written_anew(tmp_path, text):
     file = tmp_path / "pace.json"
     file.write_text(text)
     assert read(file, TINY) is None

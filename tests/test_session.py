@@ -484,3 +484,41 @@ def test_checkpoints_change_places_once_a_look(session, checkpoints_folder):
     changing._ask = lambda role, *given: (opened.append(role), ask(role, *given))[1]
     changing.ask(changing.plan([claim]))
     assert opened[:4] == ["model", "baseline", "baseline", "model"]
+
+
+def test_what_another_worker_asked_meanwhile_is_judged_too(session, answered):
+    """Of two that look at the same time the second finds the first's answers in the store."""
+    first, second = session(stop="sequential"), session(stop="sequential")
+    for each in (first, second):
+        each.check(answered)
+    # both have looked once; then the first asks on
+    asked(first, answered)
+    second.ask(second.plan([answered]))
+    one, other = (each.judge(answered) for each in (first, second))
+    assert replace(one, seconds=0.0) == replace(other, seconds=0.0)
+
+
+def test_choices_that_are_asked_in_small_parts_are_asked_again_too(session, tmp_path):
+    rows = [
+        {"id": number, "question": f"Which is {number}?", "right": number % 2, "dialect": dialect}
+        for number in range(100) for dialect in ("us", "ng")
+    ]  # fmt: skip
+    task = MultipleChoice(
+        rows, "{question} {dialect}", options=("cow", "honey"), answer="right", name="letters", pair="id"
+    )
+    whole, early = session(), session(stop="sequential", store=tmp_path / "elsewhere")
+    claim = accuracy(task).gap("dialect") < 0.01
+    for each in (whole, early):
+        asked(each, claim)
+    assert whole.noise["model"].requests == 4
+    assert early.noise["model"].requests in {3, 4}
+
+
+def test_one_of_several_sessions_has_its_checkpoint_in_memory(session):
+    one, other = session(), session("chat")
+    one.beside = other.beside = [one, other]
+    asked(one, accuracy(CLUES).gap("dialect") < 0.5)
+    closed = []
+    one.close = lambda: closed.append("one")
+    asked(other, accuracy(CLUES).gap("dialect") < 0.5)
+    assert closed == ["one"]

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from answers import clues, right
-from fairprobe import Generation, MultipleChoice, Recorded, accuracy, mean, scorers, valid_rate, vendi
-from fairprobe.power import planned
+from fairprobe import Generation, Recorded, Reward, accuracy, mean, reward, scorers, valid_rate, vendi
+from fairprobe.plan import needs
+from fairprobe.power import favourable, planned
 from fairprobe.stopping import LEAST, LOOKS, Stopping, asked_whole
 from fairprobe.verdict import Defaults, judge
 
@@ -33,11 +34,12 @@ def played(expectation, task, look, defaults=BENCHMARK):
 
         return partly
 
-    stopping = Stopping.of(expectation, planned(expectation.question, {task: task.load()}), defaults).further()
-    history = [stopping]
-    while not (after := history[-1].after(unasked(history[-1]))).is_settled:
+    samples = {task: task.load()}
+    best = favourable(expectation, samples)
+    history = [Stopping.of(expectation, planned(expectation.question, samples), defaults, best).further()]
+    while (after := history[-1].after(unasked(history[-1]))) is not None:
         history.append(after)
-    return history, after.judge(unasked(after))
+    return history, history[-1].judge(unasked(history[-1]))
 
 
 @pytest.mark.parametrize(
@@ -164,7 +166,7 @@ def test_missing_answers_stand_against_either_claim():
     }))[1].decision.high  # fmt: skip
 
 
-ROWS = [{"id": at, "dialect": name, "clue": f"{name} {at}", "word": "otter"} for at in range(60) for name in "ab"]
+ROWS = [{"id": at, "dialect": name, "clue": f"{name} {at}", "word": "otter"} for at in range(400) for name in "ab"]
 TASK = Generation(ROWS, "{clue}", target="word", name="clues", pair="id")
 DRAWN = Generation(ROWS, "{clue}", target="word", name="drawn", pair="id", samples=3, temperature=1.0)
 
@@ -180,28 +182,48 @@ DRAWN = Generation(ROWS, "{clue}", target="word", name="drawn", pair="id", sampl
         ((accuracy(TASK).gap("dialect") < 0.1).guard(valid_rate(TASK) > 0.9), "guarded by other expectations"),
         ((accuracy(TASK) - accuracy(DRAWN)).gap("dialect") < 0.1, "of several tasks"),
         (vendi(DRAWN).gap("dialect") < 0.1, "no means of samples"),
-        (accuracy(TASK).where(id=3) > 0.1, "fewer than 50 clusters"),
+        (accuracy(TASK).where(id=3) > 0.1, "too few clusters"),
     ],
 )
 def test_what_cannot_stop_early_says_why(claim, reason):
     samples = {task: task.load() for task in (TASK, DRAWN)}
-    said = asked_whole(claim, planned(claim.question, samples), Defaults())
+    said = asked_whole(claim, planned(claim.question, samples), Defaults(), favourable(claim, samples))
     assert said is reason if reason is None else reason in said
+
+
+BY_JUDGE = scorers.judged_by("a judge", "Is {response} right?")
+JUDGED = Generation(ROWS, "{clue}", target="word", name="judged", pair="id", scorer=BY_JUDGE)
+REWARDS = Reward(ROWS, "{clue}", "word", name="rewards", pair="id")
+
+
+@pytest.mark.parametrize(
+    ("claim", "reason"),
+    [
+        (reward(REWARDS).gap("dialect") < 0.1, "unbounded"),
+        (accuracy(JUDGED).gap("dialect") < 0.1, "asked in rounds"),
+        (accuracy(TASK).relative().by("dialect") > 0.5, "no means of samples"),
+    ],
+)  # fmt: skip
+def test_what_is_no_plain_mean_says_what_it_is(claim, reason):
+    samples = {task: task.load() for task, _ in needs(claim)}
+    assert asked_whole(claim, planned(claim.question, samples), Defaults(), None) == reason
 
 
 def test_what_is_recorded_spares_nothing():
     task = Recorded([{"dialect": "a", "score": 1.0}, {"dialect": "b", "score": 1.0}], score="score", name="kept")
     claim = accuracy(task).gap("dialect") < 0.1
-    assert asked_whole(claim, planned(claim.question, {task: task.recorded("any")}), Defaults()) == "recorded"
+    samples = {task: task.recorded("any")}
+    assert asked_whole(claim, planned(claim.question, samples), Defaults(), None) == "recorded"
 
 
-def test_a_judged_answer_is_asked_about_in_rounds(tmp_path):
-    judged = Generation(ROWS, "{clue}", target="word", name="judged", pair="id", scorer=scorers.contains)
-    claim = accuracy(judged).gap("dialect") < 0.1
-    assert asked_whole(claim, planned(claim.question, {judged: judged.load()}), Defaults()) is None
-    letters = MultipleChoice(
-        [{**row, "right": 0} for row in ROWS], "{clue}", options=("cow", "honey"), answer="right", name="letters"
-    )
-    assert asked_whole(
-        accuracy(letters) > 0.1, planned((accuracy(letters) > 0.1).question, {letters: letters.load()}), Defaults()
-    ) is None  # fmt: skip
+def test_a_claim_that_no_bet_could_win_is_asked_at_once_and_judged_as_in_a_full_run():
+    task, look = clues({"us": [1.0] * 100, "ng": [1.0] * 100})
+    claim = accuracy(task).by("dialect") > 0.95
+    samples = {task: task.load()}
+    question = planned(claim.question, samples)
+    assert "too few clusters" in asked_whole(claim, question, Defaults(), favourable(claim, samples))
+    history, verdict = played(claim, task, look, Defaults())
+    assert len(history) == 1
+    assert (verdict.outcome, verdict.stopped) == ("pass", None)
+    # of these very samples every answer decides
+    assert asked_whole(claim, question, BENCHMARK, favourable(claim, samples)) is None

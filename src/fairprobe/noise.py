@@ -23,6 +23,10 @@ class Noise:
     nats: float
     changed: int
 
+    def plus(self, other: Noise) -> Noise:
+        """Both together."""
+        return Noise(self.requests + other.requests, max(self.nats, other.nats), self.changed + other.changed)
+
     @property
     def share(self) -> float:
         """The share of the choices that fell on another option."""

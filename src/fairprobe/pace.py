@@ -49,8 +49,11 @@ def keep(file: Path, origin: Origin, pace: Pace) -> None:
     """Remember a pace, in place of an earlier one. Where it cannot be written, less is known next time."""
     if pace.requests < LEAST:
         return
+    known = {}
     with suppress(OSError, ValueError, TypeError):
-        known = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        # what cannot be read is written anew
+        known = dict(json.loads(file.read_text(encoding="utf-8")))
+    with suppress(OSError):
         part = file.with_name(f"{file.name}.{os.getpid()}")
         part.write_text(json.dumps({**known, _key(origin): asdict(pace)}, indent=1), encoding="utf-8")
         part.replace(file)

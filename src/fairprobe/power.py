@@ -132,6 +132,19 @@ def can_pass(expectation: Expectation, samples: Mapping[Task, Samples], defaults
     question = expectation.question
     if _has_too_few(expectation, planned(question, samples), defaults):
         return False
+    best = favourable(expectation, samples)
+    if best is None:
+        return None
+    data = grouped(question, measured(question.metric, best))
+    try:
+        return decide(expectation, data, Claim.of(expectation.terms, defaults), defaults).outcome == "pass"
+    except (NoEvidence, ValueError):
+        return False
+
+
+def favourable(expectation: Expectation, samples: Mapping[Task, Samples]) -> Look | None:
+    """The answers that speak most for an expectation; None where it is not known which these are."""
+    question = expectation.question
     functions = {measure.function for measure in measures(question.metric)}
     tasks = {measure.task for measure in measures(question.metric)}
     unbounded = any(not np.isfinite(ends).all() for task in tasks for ends in task.ranges(samples[task]).values())
@@ -153,11 +166,7 @@ def can_pass(expectation: Expectation, samples: Mapping[Task, Samples], defaults
         ends = task.ranges(held).items()
         return _all_ok(task, held, {name: np.where(high, most, least) for name, (least, most) in ends})
 
-    data = grouped(question, measured(question.metric, best))
-    try:
-        return decide(expectation, data, Claim.of(expectation.terms, defaults), defaults).outcome == "pass"
-    except (NoEvidence, ValueError):
-        return False
+    return best
 
 
 def _has_too_few(expectation: Expectation, data: Grouped, defaults: Defaults) -> bool:

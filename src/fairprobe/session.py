@@ -27,7 +27,7 @@ from fairprobe.metrics import Look, Role, conditions, meets
 from fairprobe.noise import Noise
 from fairprobe.pace import Pace
 from fairprobe.plan import Plan
-from fairprobe.power import Foresight, can_pass, fits, foresee, planned
+from fairprobe.power import Foresight, can_pass, favourable, fits, foresee, planned
 from fairprobe.progress import Progressing
 from fairprobe.relations import FLIPS, Counterexample, Relational, Shrunk, shrink
 from fairprobe.requests import (
@@ -91,6 +91,9 @@ class Session:
         self._whole: set[planning.Need] = set()
         self._loaded: Seat | None = None
         self._spent: dict[Seat, Pace] = {}
+        self._unheard: dict[Seat, dict[Request, Response]] = defaultdict(dict)
+        self.beside: Sequence[Session] = ()
+        """Those of the same run, of other models: one checkpoint is in memory at a time."""
         self._counterexamples: dict[Relational, list[tuple[Counterexample, list[dict[str, Any]]]]] = {}
 
     # -- planning
@@ -256,9 +259,9 @@ class Session:
 
     def asked_whole(self, expectation: Expectation) -> str | None:
         """Why an expectation that was checked is asked whole, whatever is answered; None if it may stop early."""
-        if self.settings.stop == "full":
-            return "told to be"
-        return asked_whole(expectation, planned(expectation.question, self.tasks), self.settings.defaults)
+        samples = self.tasks
+        best = favourable(expectation, samples)
+        return asked_whole(expectation, planned(expectation.question, samples), self.settings.defaults, best)
 
     def respond(self, role: Role, requests: Sequence[Request]) -> list[Response]:
         """The responses to these requests, in their order; `by_tests` counts what they cost."""
@@ -444,9 +447,12 @@ class Session:
 
     def _early(self, expectations: Iterable[Expectation]) -> dict[Expectation, Stopping]:
         """Those that stop asking when they are decided, before anything is asked for them."""
+        if self.settings.stop == "full":
+            return {}
         defaults, samples = self.settings.defaults, self.tasks
+        # of few clusters what is compared is asked, and no more of its task
         return {
-            each: Stopping.of(each, planned(each.question, samples), defaults)
+            each: Stopping.of(each, planned(each.question, samples), defaults, favourable(each, samples))
             for each in expectations
             if self.asked_whole(each) in {None, FEW}
         }
@@ -468,7 +474,7 @@ class Session:
                     self._ask(role, fresh, counts)
             self._stoppings.update(going)
             after = {each: stopping.after(self.look) for each, stopping in going.items()}
-            going = {each: stopping for each, stopping in after.items() if not stopping.is_settled}
+            going = {each: stopping for each, stopping in after.items() if stopping is not None}
 
     def _asked_early(self, task: Task, role: Role) -> np.ndarray | None:
         """Whether each sample of a task was asked, where all that read it may stop early; else None."""
@@ -619,8 +625,21 @@ class Session:
     def _lacking(self, role: Seat, requests: Iterable[Request]) -> list[Request]:
         had = self._responses[role]
         unknown = [request for request in requests if request not in had]
-        had.update(self.store.read(self._origin(role), unknown))
+        self._learn(role, self.store.read(self._origin(role), unknown))
         return [request for request in unknown if request not in had]
+
+    def _learn(self, role: Seat, answers: Mapping[Request, Response]) -> None:
+        """Take answers over, wherever they come from; what was looked up before is no longer what is known."""
+        if not answers:
+            return
+        self._responses[role].update(answers)
+        if judges := role.startswith(JUDGE):
+            self._labelled.clear()
+        self._outcomes = {
+            key: held
+            for key, held in self._outcomes.items()
+            if key[1] != role and not judges and not isinstance(key[0], Followed)
+        }
 
     def _refusal(self, task: Task, role: Role) -> str | None:
         """Why a checkpoint cannot answer a task. What else is wrong with either is said where it is needed."""
@@ -656,7 +675,7 @@ class Session:
             return []
         encoded = zip(requests, self.engine(role).encode_all(requests), strict=True)
         unfit = {request: fit for request, fit in encoded if isinstance(fit, DoesNotFit)}
-        self._responses[role].update(unfit)
+        self._learn(role, unfit)
         return [request for request in requests if request not in unfit]
 
     def _ask_engine(self, role: Seat, requests: Sequence[Request], counts: Counts) -> None:
@@ -703,19 +722,27 @@ class Session:
         """Release other checkpoints: one is in memory at a time."""
         for other in self._engines.keys() - {role}:
             self._engines[other].close()
+        for session in self.beside:
+            if session is not self:
+                session.close()
 
     def _measure_noise(self, role: Seat, requests: Sequence[Request]) -> None:
-        """Ask some of what was asked again, in less company; nothing of it is kept. Once is enough."""
-        if role in self.noise:
+        """Ask some of what was asked again, in less company; nothing of it is kept.
+
+        What is asked in small parts is asked again once there is enough of it.
+        """
+        had, known = self._responses[role], self.noise.get(role)
+        first = self._unheard[role]
+        first.update((request, had[request]) for request in requests if request in had)
+        again = noise.again(first, self.settings.defaults.seed)[: noise.MOST - (known.requests if known else 0)]
+        if not again:
             return
-        had = self._responses[role]
-        first = {request: had[request] for request in requests if request in had}
-        again = noise.again(first, self.settings.defaults.seed)
         second, counts = self._asked_again(role, [again])
         counts.wanted = counts.distinct = counts.asked = len(again)
         self.by_noise.add(counts)
         if found := noise.noise(first, second):
-            self.noise[role] = found
+            self.noise[role] = found.plus(known) if known else found
+        first.clear()
 
     def _asked_again(self, role: Seat, batches: Sequence[Sequence[Request]]) -> tuple[dict[Request, Response], Counts]:
         """What an engine says of what it answered before, a batch after the other, and the tokens that this took.
@@ -732,16 +759,8 @@ class Session:
 
     def _keep(self, role: Seat, chunk: Mapping[Request, Response], counts: Counts) -> None:
         self.checkpoint(role).check_unchanged()
-        self._responses[role].update(chunk)
+        self._learn(role, chunk)
         self.failures[role] += [each.error for each in chunk.values() if isinstance(each, Failed)]
-        # what was looked up before these answers came is no longer what is known
-        if judges := role.startswith(JUDGE):
-            self._labelled.clear()
-        self._outcomes = {
-            key: held
-            for key, held in self._outcomes.items()
-            if key[1] != role and not judges and not isinstance(key[0], Followed)
-        }
         counts.asked += len(chunk)
         self.store.write(self._origin(role), chunk)
 

@@ -7,7 +7,7 @@ samples alone: not on which others ran, nor on what was known already.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from zlib import crc32
 
@@ -25,29 +25,33 @@ LOOKS = 20
 """How often it is asked whether what is known decides: after every twentieth of the clusters."""
 LEAST = 50
 """Clusters of every group without which nothing is decided before the end: guards would see too little."""
-FEW = f"of fewer than {LEAST} clusters in a group"
+FEW = "of too few clusters to stop early"
 
 
-def asked_whole(expectation: Expectation, planned: Grouped, defaults: Defaults) -> str | None:
+def asked_whole(  # noqa: PLR0911 - a reason each
+    expectation: Expectation, planned: Grouped, defaults: Defaults, best: Look | None
+) -> str | None:
     """Why an expectation is asked whole whatever is answered; None if it may stop early.
 
-    Of one with few clusters what it compares can still be told from the other samples of its task.
+    `planned` are its samples by groups, `best` the answers that speak most for it, where these are known.
     """
-    read, values = list(measures(expectation.question.metric)), planned.values
-    drawn = Claim.of(expectation.terms, defaults).scope == "benchmark" and planned.drawn
-    reasons = {
-        "recorded": not all(each.task.asks for each in read),
-        "guarded by other expectations": bool(expectation.terms.guards),
-        "asked in rounds": any(map(_is_asked_in_rounds, read)),
-        "of several tasks": len(values) > 1
-        or any(isinstance(each, Treated) for each in walk(expectation.question.metric)),
-        "no means of samples": values[0].statistic is not None
-        or any(each.function in OF_CANDIDATES or each.function in VARIED for each in read),
-        "unbounded": not planned.bounded,
-        "of these samples, with answers that are drawn": drawn,
-        FEW: _fewest(planned) < LEAST,
-    }
-    return next((reason for reason, holds in reasons.items() if holds), None)
+    metric, [values, *others] = expectation.question.metric, planned.values
+    read = list(measures(metric))
+    if not all(each.task.asks for each in read):
+        return "recorded"
+    if expectation.terms.guards:
+        return "guarded by other expectations"
+    if any(map(_is_asked_in_rounds, read)):
+        return "asked in rounds"
+    if any(isinstance(each, Treated) for each in walk(metric)) or (others and not others[0].divides):
+        return "of several tasks"
+    if others or values.statistic or any(each.function in OF_CANDIDATES or each.function in VARIED for each in read):
+        return "no means of samples"
+    if not planned.bounded:
+        return "unbounded"
+    if planned.drawn and Claim.of(expectation.terms, defaults).scope == "benchmark":
+        return "of these samples, with answers that are drawn"
+    return None if Stopping.of(expectation, planned, defaults, best).may_stop else FEW
 
 
 def _is_asked_in_rounds(measure: Measure) -> bool:
@@ -73,12 +77,23 @@ class Stopping:
     known: np.ndarray
     """(G,) how many of the first clusters are asked about each group."""
     looks: int = 0
-    is_settled: bool = False
+    may_stop: bool = True
+    """Whether there is enough of it to be decided before the end; else all is asked at once, and judged as ever."""
+    _told: list[Early] = field(default_factory=list)
 
     @classmethod
-    def of(cls, expectation: Expectation, planned: Grouped, defaults: Defaults) -> Stopping:
-        """Before anything is asked."""
-        return cls(expectation, defaults, planned, np.zeros(len(planned.labels), dtype=np.int64))
+    def of(cls, expectation: Expectation, planned: Grouped, defaults: Defaults, best: Look | None) -> Stopping:
+        """Before anything is asked. `best` are the answers that speak most for it, where these are known."""
+        start = cls(expectation, defaults, planned, np.zeros(len(planned.labels), dtype=np.int64))
+        return replace(start, may_stop=_fewest(planned) >= LEAST and (best is None or start._could_pass(best)))
+
+    def _could_pass(self, best: Look) -> bool:
+        """Whether betting on the best answers would come to a pass; of a benchmark all that is asked decides."""
+        whole = replace(self, known=np.full(len(self.known), len(self.weights)))
+        asked = asked_of(self.expectation, self.planned)
+        held = statistics.evidence(whole._course(self._answered(best)), asked)
+        came = held.all_below if statistics.passes_below(asked) else held.above
+        return self.finite or came >= -math.log(self._alpha)
 
     @property
     def task(self) -> Task:
@@ -129,27 +144,31 @@ class Stopping:
 
     def further(self, unsettled: np.ndarray | None = None) -> Stopping:
         """The next twentieth of the clusters, of the groups that are not settled; of all where none says."""
-        looks = LOOKS if self._is_small else self.looks + 1
+        looks = self.looks + 1 if self.may_stop else LOOKS
         known = np.full(len(self.known), math.ceil(len(self.weights) * looks / LOOKS))
-        return replace(self, looks=looks, known=known if unsettled is None else np.where(unsettled, known, self.known))
+        return replace(
+            self, looks=looks, _told=[], known=known if unsettled is None else np.where(unsettled, known, self.known)
+        )
 
-    def after(self, look: Look) -> Stopping:
-        """What follows of what was answered: it is settled, or there is more to ask."""
+    def after(self, look: Look) -> Stopping | None:
+        """What is asked next, given what was answered; None where it is settled."""
         if self.is_whole or self.looks == LOOKS:
-            return replace(self, is_settled=True)
+            return None
         if not self._has_enough:
             return self.further()
         held = statistics.evidence(self._course(self._answered(look)), asked_of(self.expectation, self.planned))
         if held.strongest < -math.log(self._alpha):
             return self.further(held.unsettled(len(self.known), self._alpha))
         # a guard that contradicts is heard out: it may be one of the few that are shown by chance
-        return self.further() if self.judge(look).outcome == "invalid" else replace(self, is_settled=True)
+        return self.further() if self.judge(look).outcome == "invalid" else None
 
     def judge(self, look: Look) -> Verdict:
         """The verdict by what was asked; where all was, and no look could have ended it, that of any full run."""
-        if self.is_whole and (self.finite or self._is_small):
+        if self.is_whole and (self.finite or not self.may_stop):
             return judge(self.expectation, look, self.defaults)
-        return judge(self.expectation, self.seen(look), self.defaults, self._early(look))
+        if not self._told:
+            self._told.append(self._early(look))
+        return judge(self.expectation, self.seen(look), self.defaults, self._told[0])
 
     def seen(self, look: Look) -> Look:
         """The outcomes of what was asked alone."""
@@ -192,10 +211,6 @@ class Stopping:
     @property
     def _alpha(self) -> float:
         return round(1 - Claim.of(self.expectation.terms, self.defaults).confidence, 12)
-
-    @cached_property
-    def _is_small(self) -> bool:
-        return _fewest(self.planned) < LEAST
 
     @property
     def _has_enough(self) -> bool:

@@ -82,7 +82,7 @@ class Early:
     """What is known of an expectation of which some samples were not asked."""
 
     stopped: Stopped
-    planned: Grouped
+    whole: Grouped
     """All of its samples, asked or not."""
     limits: Mapping[tuple[Hashable, ...], tuple[float, float]]
     """Of each group's value, whenever asking stopped."""
@@ -143,8 +143,8 @@ def judge(expectation: Expectation, look: Look, defaults: Defaults = Defaults(),
         decision = early.stopped.decision if early else decide(expectation, data, claim, defaults)
     except (NoEvidence, ValueError) as error:
         lacking = [str(error)]
-    infers, planned = early is not None or not is_fixed(claim, data, defaults), early.planned if early else data
-    own = guards.check(expectation, data, decision, planned=planned, infers=infers)
+    infers, whole = early is not None or not is_fixed(claim, data, defaults), early.whole if early else data
+    own = guards.check(expectation, data, decision, whole=whole, infers=infers)
     found = tuple(_waived(guard, expectation) for guard in (*own, *_conditions(expectation, look, defaults)))
     told, notes = _caveats(found, expectation), (*_left_out(question, data), *_no_claim(data))
     verdict = Verdict(
@@ -396,7 +396,7 @@ def _group_values(question: Question, data: Grouped, confidence: float, early: E
 
 def _unasked(data: Grouped, early: Early | None) -> Counter[tuple[Hashable, ...]]:
     """How many samples of each group were not asked."""
-    return _sizes(early.planned) - _sizes(data) if early else Counter()
+    return _sizes(early.whole) - _sizes(data) if early else Counter()
 
 
 def _sizes(data: Grouped) -> Counter[tuple[Hashable, ...]]:

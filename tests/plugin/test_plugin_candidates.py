@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import sys
+from pathlib import Path
 
 import pytest
 
 from fairprobe import BadExpectation, Recorded, accuracy
 from fairprobe.expressions import since
 
+FAIRPROBE = Path(sys.executable).with_name("fairprobe")
 SUITE = """
 from fairprobe import Recorded, accuracy
 
@@ -99,7 +102,10 @@ def test_a_test_that_asks_without_the_model_says_what_to_take(judged):
         "def test_forgets():\n    assert accuracy(answers).gap('dialect') < 0.1",
     )
     done.assert_outcomes(passed=3, failed=2)
-    assert "this run judges base, sft, dpo: let the test take the fixture `model`" in done.stdout.str()
+    assert (
+        "this run judges base, sft, dpo: state it at module level, or let the test take the fixture `model`"
+        in done.stdout.str()
+    )
 
 
 def test_a_test_that_asks_the_model_itself_runs_for_each(pytester, checkpoints_folder):
@@ -112,6 +118,72 @@ def test_a_test_that_asks_the_model_itself_runs_for_each(pytester, checkpoints_f
     done = pytester.runpytest_inprocess(*(f"--model={checkpoints_folder / name}" for name in ("plain", "chat")), "-v")
     done.assert_outcomes(passed=2)
     done.stdout.fnmatch_lines(["*test_asks[[]plain[]] PASSED*", "*test_asks[[]chat[]] PASSED*"])
+
+
+def test_a_parametrised_test_is_one_row_of_the_page(pytester, checkpoints_folder):
+    pytester.makepyfile(
+        test_it="""
+        import pytest
+        from fairprobe import Generation, valid_rate
+        rows = [{"clue": f"clue {number}", "word": "otter", "dialect": "us"} for number in range(30)]
+        clues = Generation(rows, "{clue}", target="word", name="clues", max_tokens=2, format="plain")
+
+        @pytest.mark.parametrize("dialect", ["us"])
+        def test_in(model, dialect):
+            assert valid_rate(clues).where(dialect=dialect) > 0.01
+
+        test_gap = valid_rate(clues) > 0.01
+    """
+    )
+    models = [f"--model={checkpoints_folder / name}" for name in ("plain", "chat")]
+    done = pytester.runpytest_inprocess(*models, "--fairprobe-report=told")
+    done.assert_outcomes(passed=4)
+    # what a test asks for itself does not keep from being asked what was planned
+    assert "not judged" not in (pytester.path / "told" / "index.html").read_text()
+    done.stdout.re_match_lines([r"test_in-us +pass .* +pass .*"])
+
+
+def test_a_test_that_takes_the_baseline_alone_runs_once(judged):
+    done, _ = judged(GAP, "def test_base(baseline):\n    pass", options=["--baseline=recorded:base"], models=CHAIN[1:])
+    done.assert_outcomes(passed=1, failed=1, deselected=1)
+
+
+def test_what_one_candidate_lacks_is_no_matter_of_the_others(judged):
+    done, results = judged(GAP, models=[*CHAIN[:2], "--model=recorded:gone"])
+    assert {name: each["release"]["complete"] for name, each in results.items()} == {"base": True, "sft": True}
+    done.stdout.fnmatch_lines(["fairprobe: deselected 1 without a recording of 'gone'"])
+
+
+def test_a_suite_that_was_blessed_by_one_model_is_compared_with_every_candidate(judged, pytester):
+    judged(GAP, models=["--model=recorded:dpo"], options=["--fairprobe-report=reports/alone"])
+    pytester.run(FAIRPROBE, "bless", "reports/alone")
+    done, results = judged(GAP)
+    assert "new:" not in done.stdout.str()
+    assert results["sft"]["blessed"]["claims"][0]["outcome_before"] == "pass"
+    pytester.run(FAIRPROBE, "bless", "told/dpo")
+    assert '"test_suite.py::test_gap"' in (pytester.path / "baseline.json").read_text()
+
+
+def test_attempts_of_one_run_are_all_counted_before_any_is_told(judged):
+    _, results = judged(GAP)
+    assert [results[name]["attempts"]["attempts"] for name in SHARES] == [3, 3, 3]
+
+
+def test_the_folder_of_the_run_says_which_candidates_it_has(judged, pytester):
+    judged(GAP)
+    said = pytester.run(FAIRPROBE, "bless", "told")
+    said.stderr.fnmatch_lines(["*told is a run of several candidates; name one: *told/base*told/dpo*told/sft*"])
+
+
+def test_a_failure_says_whose_it_is(judged):
+    done, _ = judged(GAP)
+    done.stdout.fnmatch_lines(["*_ sft: accuracy(answers).gap('dialect') < 0.1 _*"])
+
+
+def test_a_name_that_two_checkpoints_have_is_refused(judged):
+    done, _ = judged(SINCE.replace("base", "hf"), models=["--model=new/hf", "--baseline=old/hf"])
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines(["*since='hf' may be new/hf or old/hf: rename one of the folders*"])
 
 
 def test_the_page_compares_them_and_leads_to_each(judged, pytester):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import chain
 
 import pytest
 
@@ -107,6 +108,35 @@ def test_the_plan_says_how_many_may_stop_and_why_the_others_may_not(stopped):
     done, _, _ = stopped(GAP, few)
     done.stdout.fnmatch_lines(
         [
-            "fairprobe: 1 may stop early; asked whole: 1 of fewer than 50 clusters in a group",
+            "fairprobe: 1 may stop early; asked whole: 1 of too few clusters to stop early",
         ]
     )
+
+
+def test_workers_and_candidates_judge_what_others_asked(pytester, checkpoints_folder):
+    """A change and a level of the same task, asked by different plans and processes, come to the same verdicts."""
+    pytester.makepyfile(test_suite=SUITE.replace("max_tokens=3", 'max_tokens=3, format="plain"') + CHAIN)
+    told = {}
+    for report, options in (("one", []), ("two", ["-n", "2"])):
+        models = [f"--model={checkpoints_folder / name}" for name in ("plain", "chat")]
+        pytester.runpytest_subprocess(
+            *models, "--fairprobe-stop=sequential", f"--fairprobe-report={report}",
+            f"--fairprobe-store={report}/store", *options,
+        )  # fmt: skip
+        verdicts = [
+            json.loads((pytester.path / report / name / "results.json").read_text())["verdicts"]
+            for name in ("plain", "chat")
+        ]
+        told[report] = {
+            each["test"]: [each[name] for name in ("outcome", "value", "low", "high", "samples")]
+            for each in sorted(chain.from_iterable(verdicts), key=lambda each: each["test"])
+        }  # fmt: skip
+    assert told["one"] == told["two"]
+    assert len(told["one"]) == 3
+    assert not any(outcome == "invalid" for outcome, *_ in told["one"].values())
+
+
+CHAIN = """
+test_valid = valid_rate(clues).by("dialect") > 0.01
+test_since = valid_rate(clues).change(since="plain").gap("dialect", reference="us") < 0.5
+"""

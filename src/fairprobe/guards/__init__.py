@@ -31,11 +31,11 @@ OF_RIGHT_ANSWERS = KNOW_CHANCE | {"f1"}
 
 
 def check(
-    expectation: Expectation, grouped: Grouped, decision: Decision | None, *, planned: Grouped, infers: bool
+    expectation: Expectation, grouped: Grouped, decision: Decision | None, *, whole: Grouped, infers: bool
 ) -> Iterator[Guard]:
     """Every default guard of an expectation, over the outcomes that its metric reads.
 
-    `planned` holds all of its samples, whether or not they were asked. `infers`: the claim is about samples like these,
+    `whole` holds all of its samples, whether or not they were asked. `infers`: the claim is about samples like these,
     so that it takes enough of them.
     """
     if infers:
@@ -46,7 +46,7 @@ def check(
         # what a group without samples lacks is samples
         if shares.sizes.all():
             yield from _of_answers(expectation, shares, infers=infers)
-    for shares in _shares(planned, several):
+    for shares in _shares(whole, several):
         # both checkpoints have the same samples
         if shares.part is shares.values.parts[0]:
             yield from _of_samples(expectation, shares)

@@ -115,6 +115,7 @@ def pytest_testnodedown(node: Any) -> None:
     Record.of(node.config).hear(node)
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     candidates.parametrize(metafunc)
 

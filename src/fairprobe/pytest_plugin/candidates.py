@@ -58,7 +58,10 @@ def candidate_of(item: pytest.Item) -> Candidate | None:
         return found
     if several := rivals(item.config):
         names = ", ".join(each.name for each in several)
-        msg = f"{item.nodeid} asks a model, and this run judges {names}: let the test take the fixture `model`"
+        msg = (
+            f"{item.nodeid} asks a model, and this run judges {names}: state it at module level, or let the test take "
+            "the fixture `model`"
+        )
         raise NoCheckpoint(msg)
     return None
 

@@ -19,12 +19,18 @@ from fairprobe.pytest_plugin import options
 from fairprobe.pytest_plugin.run import ROLES, Run
 from fairprobe.report import samples
 from fairprobe.report.results import relative, suite_facts
+from fairprobe.tasks import Outcomes, Task
 
 PACKAGES = ("fairprobe", "numpy", "polars", "pytest", "scipy", "torch", "transformers")
 
 
-def facts(run: Run, config: pytest.Config, deselected: Counter[str], *, partial: bool) -> dict[str, Any]:
-    """Everything about one process's run beside its verdicts."""
+Looked = Mapping[tuple[Task, Role], Outcomes]
+
+
+def facts(
+    run: Run, config: pytest.Config, deselected: Counter[str], looked: Looked, *, partial: bool
+) -> dict[str, Any]:
+    """Everything about one process's run beside its verdicts; `looked` is what it writes of its samples."""
     settings, session = run.settings, run.session
     return {
         "started": run.started,
@@ -44,7 +50,7 @@ def facts(run: Run, config: pytest.Config, deselected: Counter[str], *, partial:
         },
         "suite": suite_facts(config.rootpath, run.files),
         "data": list(_data(run, config.rootpath)),
-        **_samples(run, config),
+        **_samples(run, config, looked),
         "requests": asdict(run.counts),
         "rounds": list(_rounds(run)),
         "settings": {name: str(held) for name, held in options.given(config).items()},
@@ -129,12 +135,26 @@ def _data(run: Run, root: Path) -> Iterator[dict[str, Any]]:
         yield {"task": task.name, "path": relative(Path(source.path), root), **known}
 
 
-def _samples(run: Run, config: pytest.Config) -> dict[str, Any]:
+def apart(runs: Sequence[Run]) -> list[Looked]:
+    """What each run of one candidate writes: its baseline's samples, and the first those of the model, once.
+
+    Two may have asked the model different ones, where asking stopped early.
+    """
+    fullest: dict[tuple[Task, Role], Outcomes] = {}
+    for run in runs:
+        for key, outcomes in run.session.looked.items():
+            if key[1] == "model" and (key not in fullest or len(outcomes.samples) > len(fullest[key].samples)):
+                fullest[key] = outcomes
+    own = [{key: each for key, each in run.session.looked.items() if key[1] != "model"} for run in runs]
+    return [{**fullest, **own[0]}, *own[1:]]
+
+
+def _samples(run: Run, config: pytest.Config, looked: Looked) -> dict[str, Any]:
     """The files of samples, which are written here; what kept them from being written is told, and nothing is lost."""
     if config.option.collectonly:
         return {"samples": [], "unwritten": None}
     try:
-        return {"samples": samples.write(run.folder, run.session.looked, run.since), "unwritten": None}
+        return {"samples": samples.write(run.folder, looked, run.since), "unwritten": None}
     except FairprobeError as error:
         return {"samples": [], "unwritten": str(error)}
 

@@ -35,6 +35,8 @@ class Gap:
         return {"until": self.until.isoformat(), "reason": self.reason, "days_left": self.days_left}
 
 
+XFAIL = frozenset({"condition", "reason", "raises", "run", "strict", "until"})
+"""What an expected failure takes: pytest's own, and the last day of it."""
 _GAP = pytest.StashKey[Gap]()
 
 
@@ -83,7 +85,12 @@ def told(item: pytest.Item, text: str) -> str:
 
 def _read(name: str, given: Mapping[str, Any]) -> Gap | None:
     """What an xfail with a last day says; None for any other mark."""
-    if name != "xfail" or "until" not in given:
+    if name != "xfail":
+        return None
+    if unknown := given.keys() - XFAIL:
+        msg = f"xfail knows no {', '.join(sorted(unknown))}=; it takes {', '.join(sorted(XFAIL))}"
+        raise BadExpectation(msg)
+    if "until" not in given:
         return None
     day, reason = _day(given["until"]), str(given.get("reason") or "").strip()
     if day is not None and reason:

@@ -56,7 +56,8 @@ class ExpectationItem(pytest.Item):
 
     def reportinfo(self) -> tuple[Any, int | None, str]:
         """The line of the expectation, and its source as a heading."""
-        return self.path, self._line(), repr(self.expectation)
+        whom = f"{self.candidate.name}: " if self.candidate else ""
+        return self.path, self._line(), f"{whom}{self.expectation!r}"
 
     def _line(self) -> int | None:
         lines = list(enumerate(self.path.read_text(encoding="utf-8").splitlines()))

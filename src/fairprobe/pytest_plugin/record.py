@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fairprobe.expressions import Expectation
     from fairprobe.metrics import Role
     from fairprobe.pytest_plugin.run import Run
+    from fairprobe.session import Session
 
 
 NOTHING = "fairprobe: there is no expectation; name the folder of a suite, as in: fairprobe power suites/demo"
@@ -35,8 +36,10 @@ class Record:
         self.config = config
         self.entries: list[dict[str, Any]] = []
         self.plan_lines: list[str] = []
-        self.deselected: Counter[str] = Counter()
-        self.partial = False
+        self.deselected: dict[str, Counter[str]] = defaultdict(Counter)
+        """Why expectations were taken out, by the candidate that they were about."""
+        self.partial: set[str] = set()
+        """The candidates of which not all expectations are judged; the one model of a run has no name."""
         self.page: Path | None = None
         self.results: list[dict[str, Any]] = []
         """Of every candidate; of one where a run judges one model."""
@@ -44,6 +47,7 @@ class Record:
         self.messages: list[str] = []
         self.refused: str | None = None
         self._runs: dict[tuple[Candidate | None, str | None], Run] = {}
+        self._sessions: list[Session] = []
         self.workers = Controller()
 
     @classmethod
@@ -56,7 +60,9 @@ class Record:
         if (candidate, since) not in self._runs:
             from fairprobe.pytest_plugin.run import Run
 
-            self._runs[candidate, since] = Run(self.config, candidate, since)
+            self._runs[candidate, since] = run = Run(self.config, candidate, since)
+            self._sessions.append(run.session)
+            run.session.beside = self._sessions
         return self._runs[candidate, since]
 
     def run_of(self, item: pytest.Item, expectation: Expectation) -> Run:
@@ -79,7 +85,7 @@ class Record:
 
     def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
         """A partial selection makes no statement about a release."""
-        self.partial = self.partial or bool(_expectations(items))
+        self.partial.update(map(_about, _expectations(items)))
 
     @contextmanager
     def refusing(self) -> Iterator[None]:
@@ -98,26 +104,28 @@ class Record:
         reasons = {item: reason for item in mine if (reason := self._unanswerable(item))}
         if not reasons:
             return
-        self.deselected.update(reasons.values())
+        for item, reason in reasons.items():
+            self.deselected[_about(item)][reason] += 1
         items[:] = [item for item in items if item not in reasons]
         self.config.hook.pytest_deselected(items=list(reasons))
         if all(item in reasons for item in _expectations(mine) or mine):
-            why = "; ".join(f"{count} {reason}" for reason, count in self.deselected.items())
+            why = self._why
             msg = f"fairprobe: no expectation is left with --model={', '.join(several(self.config, 'model'))}: {why}"
             raise pytest.UsageError("\n".join([msg, *self._unrecorded]))
 
     def _unanswerable(self, item: Any) -> str | None:
         if hasattr(item, "expectation"):
             return self.run_of(item, item.expectation).unanswerable(item.expectation)
-        settings = self.run(candidate_of(item)).settings
-        recorded = [role for role in asked_roles(item) if settings.recorded(role) is not None]
+        roles = asked_roles(item)
+        settings = self.run(candidate_of(item) if "model" in roles else first(self.config)).settings
+        recorded = [role for role in roles if settings.recorded(role) is not None]
         return f"that ask a checkpoint, since --{recorded[0]} names recorded answers" if recorded else None
 
     def plan(self, items: Sequence[pytest.Item]) -> None:
         """Plan every selected expectation; workers hand the lines to the controller, which prints them."""
         declared = _expectations(items)
         mine = [item for item in declared if item.get_closest_marker("skip") is None]
-        self.partial = self.partial or len(mine) < len(declared) or self._is_selection
+        self.partial.update(_about(item) for item in declared if item not in mine or self._is_selection)
         if not mine:
             return
         by_run: dict[Run, list[Any]] = defaultdict(list)
@@ -177,14 +185,19 @@ class Record:
 
     def _facts(self) -> dict[str, dict[str, Any]]:
         """What this process knows of each candidate, by its name; of the one model by none."""
-        from fairprobe.pytest_plugin.facts import facts, joined
+        from fairprobe.pytest_plugin.facts import apart, facts, joined
 
-        known: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        runs: dict[str, list[Run]] = defaultdict(list)
         for (candidate, _), run in self._runs.items():
             if run.planned:
-                name = candidate.name if candidate else ""
-                known[name].append(facts(run, self.config, self.deselected, partial=self.partial))
-        return {name: joined(each) for name, each in known.items()}
+                runs[_called(candidate)].append(run)
+        return {
+            name: joined([
+                facts(run, self.config, self.deselected[name], looked, partial=name in self.partial)
+                for run, looked in zip(each, apart(each), strict=True)
+            ])
+            for name, each in runs.items()
+        }  # fmt: skip
 
     def _write(self, session: pytest.Session, found: Sequence[Mapping[str, dict[str, Any]]]) -> None:
         """Each candidate's report, and a page that compares them where there are several."""
@@ -192,28 +205,32 @@ class Record:
         from fairprobe.pytest_plugin.facts import merged
 
         interrupted = session.exitstatus in {pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR}
-        competing = {candidate.name: candidate for candidate in rivals(self.config)}
-        for name in competing or [""]:
+        competing = rivals(self.config)
+        among: list[Candidate | None] = [*competing] or [None]
+        whose = [each for each in among if any(_called(each) in facts for facts in found)]
+        for candidate in whose:
+            name = _called(candidate)
             entries = [each for each in self.entries if not name or each["candidate"] == name]
-            if facts := [each[name] for each in found if name in each]:
-                results = report.assemble(merged(facts, entries, interrupted=interrupted), entries)
-                self._write_one(session, results, folder_of(self.config, competing.get(name)), candidate=bool(name))
-        if competing and self.results:
+            facts = [each[name] for each in found if name in each]
+            self.results.append(report.assemble(merged(facts, entries, interrupted=interrupted), entries))
+        self._remember()
+        for candidate, results in zip(whose, self.results, strict=True):
+            self._write_one(session, results, candidate)
+        if competing:
             try:
                 self.page = report.write_candidates(report_folder(self.config), self.results)
             except FairprobeError as error:
                 self._complain(session, str(error))
 
-    def _write_one(self, session: pytest.Session, results: dict[str, Any], folder: Path, *, candidate: bool) -> None:
+    def _write_one(self, session: pytest.Session, results: dict[str, Any], candidate: Candidate | None) -> None:
         from fairprobe import report
 
-        self.results.append(results)
+        folder = folder_of(self.config, candidate)
         try:
-            results["previous"] = report.since_previous(folder, results, candidate=candidate)
+            results["previous"] = report.since_previous(folder, results, candidate=candidate is not None)
         except Exception as error:  # the run before must not cost this one its report
             results["previous"] = None
             self.complaint = f"the run before this one could not be compared: {error!r}"
-        self._remember(results)
         try:
             self.page = report.write(folder, results)
         except FairprobeError as error:
@@ -221,18 +238,16 @@ class Record:
         if unwritten := results.get("unwritten"):
             self._complain(session, unwritten)
 
-    def _remember(self, results: dict[str, Any]) -> None:
+    def _remember(self) -> None:
         """What was blessed and tried before, which must not cost this run its report either."""
         from fairprobe.pytest_plugin.memory import remember
         from fairprobe.pytest_plugin.run import settings_of
 
+        store = settings_of(self.config, first(self.config)).store
         try:
-            store = settings_of(self.config, first(self.config)).store
-            found, messages = remember(results, self.config.rootpath, store)
-            results |= found
-            self.messages += messages
+            self.messages = remember(self.results, self.config.rootpath, store)
         except Exception as error:
-            self.messages += [f"what is remembered of this suite could not be read: {error!r}"]
+            self.messages = [f"what is remembered of this suite could not be read: {error!r}"]
 
     def _complain(self, session: pytest.Session, complaint: str) -> None:
         self.complaint = self.complaint or complaint
@@ -241,8 +256,14 @@ class Record:
     def _deselected_line(self) -> list[str]:
         if not self.deselected:
             return []
-        counted = "; ".join(f"{count} {reason}" for reason, count in self.deselected.items())
+        counted = self._why
         return [f"fairprobe: deselected {counted}", *(f"fairprobe: {each}" for each in self._unrecorded)]
+
+    @property
+    def _why(self) -> str:
+        """How many expectations were taken out, by reason."""
+        counts = sum(self.deselected.values(), Counter[str]())
+        return "; ".join(f"{count} {reason}" for reason, count in counts.items())
 
     @property
     def _unrecorded(self) -> list[str]:
@@ -257,6 +278,16 @@ def asked_roles(item: pytest.Item) -> list[Role]:
     held = item._fixtureinfo.name2fixturedefs
     roles: list[Role] = ["model", "baseline"]
     return [role for role in roles if role in held and held[role][-1].func.__module__ == "fairprobe.pytest_plugin"]
+
+
+def _called(candidate: Candidate | None) -> str:
+    return candidate.name if candidate else ""
+
+
+def _about(item: pytest.Item) -> str:
+    """The name of the candidate that a test is about; nothing where a run judges one model."""
+    candidate = getattr(item, "candidate", None) or getattr(getattr(item, "callspec", None), "params", {}).get("model")
+    return _called(candidate if isinstance(candidate, Candidate) else None)
 
 
 def _expectations(items: Sequence[pytest.Item]) -> list[Any]:

@@ -6,7 +6,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -186,7 +186,8 @@ class Run:
         plan = self.session.plan([expectation])
         counts = self.session.ask(plan)
         self.rounds.append({"reason": test, **asdict(counts)})
-        self.planned = Plan((*(self.planned.expectations if self.planned else ()), expectation))
+        before = self.planned or Plan()
+        self.planned = replace(before, expectations=(*before.expectations, expectation))
 
     def _lines(self, items: int, checked: Sequence[Expectation]) -> list[str]:
         assert self.planned is not None
@@ -203,18 +204,20 @@ class Run:
             if todo and (seconds := self.session.seconds_left(lacking)) is not None:
                 cost.append(f"{duration(seconds)} at the last run's pace")
             line += f" ({', '.join(cost)})" if cost else ""
-        whole = Counter(filter(None, map(self.session.asked_whole, checked)))
-        early = len(checked) - whole.total()
         hopeless = [each for each in checked if self.session.can_pass(each) is False]
         return [
             line,
-            *([f"{self._says}{early} may stop early{_told(whole)}"] if self.settings.stop == "sequential" else []),
+            *([self._stopping(checked)] if self.settings.stop == "sequential" else []),
             *(
                 f"{self._says}cannot pass with so few samples, whatever is answered: {each!r}"
                 for each in hopeless[:MOST_LISTED]
             ),
             *([f"{self._says}and {len(hopeless) - MOST_LISTED} more"] if len(hopeless) > MOST_LISTED else []),
         ]
+
+    def _stopping(self, checked: Sequence[Expectation]) -> str:
+        whole = Counter(filter(None, map(self.session.asked_whole, checked)))
+        return f"{self._says}{len(checked) - whole.total()} may stop early{_told(whole)}"
 
     def _problem_line(self) -> list[str]:
         if not self._problems:
@@ -252,8 +255,7 @@ class Run:
 
     def unanswerable(self, expectation: Expectation) -> str | None:
         """Why there are no answers to it, so that it is deselected; else None."""
-        mine = self.candidate.name if self.candidate else self.names["model"]
-        if self.since is not None and self.since == mine:
+        if self.since is not None and self.settings.baseline == self.settings.model:
             return f"that compare {self.since} with itself"
         return self.session.unanswerable(expectation)
 
@@ -268,7 +270,11 @@ def settings_of(config: pytest.Config, candidate: Candidate | None = None, since
     baseline = options.single(config, "baseline")
     if since is not None:
         there = [*candidates(config), *([Candidate(short_name(baseline), baseline)] if baseline else [])]
-        baseline = next((each.spec for each in there if each.name == since), None)
+        called = {each.spec for each in there if each.name == since}
+        if len(called) > 1:
+            msg = f"since={since!r} may be {' or '.join(sorted(called))}: rename one of the folders"
+            raise pytest.UsageError(msg)
+        baseline = next(iter(called), None)
 
     def folder(name: str) -> Path | None:
         held = options.value(config, name)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from itertools import chain, count
+from typing import Any
 
 SECTIONS = {
     "expectations": "Expectations",
@@ -50,3 +52,15 @@ class Places:
         free = chain([first], (f"{first}-{n}" for n in count(2)))
         self._taken.add(place := next(each for each in free if each not in self._taken))
         return place
+
+
+def plain(verdict: Mapping[str, Any]) -> str:
+    """The name of a test without the candidate's, which stands last in it.
+
+    >>> plain({"test": "test_clues.py::test_gap[swh-base]", "candidate": "base"})
+    'test_clues.py::test_gap[swh]'
+    """
+    test, name = str(verdict["test"]), verdict.get("candidate")
+    if name and test.endswith(f"[{name}]"):
+        return test.removesuffix(f"[{name}]")
+    return f"{test.removesuffix(f'-{name}]')}]" if name and test.endswith(f"-{name}]") else test

@@ -19,6 +19,7 @@ import fastjsonschema
 
 from fairprobe import __version__
 from fairprobe.errors import FairprobeError
+from fairprobe.report.anchors import plain
 from fairprobe.report.blessed import Since, blessed_lines
 from fairprobe.report.comparison import Run, same_claims
 from fairprobe.report.expectation import Record, known, label, name_of
@@ -118,7 +119,7 @@ def against(before: Record, results: Record) -> dict[str, Any]:
     pairs = list(same_claims(before["tests"], now["tests"]))
     found = [id(each) for pair in pairs for each in pair]
     changed = _changed_data(before, now)
-    tasks = {(each["test"], each["claim"]): each.get("tasks", ()) for each in results["verdicts"]}
+    tasks = {(plain(each), each["claim"]): each.get("tasks", ()) for each in results["verdicts"]}
     return {
         "started": before["started"],
         "model": before["model"]["name"],
@@ -264,7 +265,7 @@ def _data(results: Record) -> list[dict[str, Any]]:
 def _test(verdict: Record) -> dict[str, Any]:
     verdict = known(verdict)
     return {
-        "test": verdict["test"],
+        "test": plain(verdict),
         "claim": verdict["claim"],
         "refined": _refined(verdict),
         "confidence": verdict["confidence"],

@@ -11,15 +11,14 @@ from urllib.parse import quote
 from rich.table import Table
 from rich.text import Text
 
-from fairprobe.report.anchors import anchor
+from fairprobe.report.anchors import anchor, plain
 from fairprobe.report.expectation import Record, known, name_of
 from fairprobe.report.figures import number, places, within
 from fairprobe.report.files import whole, writing
 from fairprobe.report.page import headline, page
 from fairprobe.report.printable import printable
+from fairprobe.report.schema import CANDIDATES
 from fairprobe.report.tables import STYLES, new_table
-
-NAME = "candidates.json"
 
 
 class Cell(NamedTuple):
@@ -35,7 +34,7 @@ def write_candidates(folder: Path, results: Sequence[Record]) -> Path:
     """Write `candidates.json` and the page that compares them; its path. Raises `FairprobeError` where it cannot."""
     with writing("the comparison of candidates", folder):
         texts = {
-            NAME: json.dumps([*map(_told, results)], indent=1, ensure_ascii=False, allow_nan=False),
+            CANDIDATES: json.dumps([*map(_told, results)], indent=1, ensure_ascii=False, allow_nan=False),
             "index.html": render_candidates(results),
         }
         for name, text in texts.items():
@@ -81,16 +80,6 @@ def candidate_table(results: Sequence[Record]) -> Table:
                 for cell in cells]  # fmt: skip
         table.add_row(Text(printable(anchor(test))), *said)
     return table
-
-
-def plain(verdict: Record) -> str:
-    """The name of a test without whom it is about.
-
-    >>> plain({"test": "test_clues.py::test_gap[swh-base]", "candidate": "base"})
-    'test_clues.py::test_gap[swh]'
-    """
-    test, name = verdict["test"], verdict["candidate"]
-    return str(test.replace(f"-{name}]", "]") if f"-{name}]" in test else test.replace(f"[{name}]", ""))
 
 
 def _cell(verdict: Record, results: Record) -> Cell:

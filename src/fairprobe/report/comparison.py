@@ -21,6 +21,7 @@ from fairprobe import statistics
 from fairprobe.errors import BadData, FairprobeError
 from fairprobe.expressions import Change, Expectation, Question, measures
 from fairprobe.metrics import KNOW_CHANCE, NoEvidence, Role, Values, grouped, measured
+from fairprobe.report.anchors import plain
 from fairprobe.report.claims import read
 from fairprobe.report.expectation import Record, label, name_of
 from fairprobe.report.samples import KEY, NAME, KeptSamples
@@ -144,11 +145,11 @@ def compare(before: Run, after: Run) -> dict[str, Any]:
 
 def same_claims(old: Sequence[Record], new: Sequence[Record]) -> Iterator[tuple[Record, Record]]:
     """The verdicts on the same claim of a test, or on the one claim that a test makes, whatever it says."""
-    same = {(each["test"], each["claim"]): each for each in old}
-    counts = [Counter(each["test"] for each in verdicts) for verdicts in (old, new)]
-    only = {each["test"]: each for each in old if all(count[each["test"]] == 1 for count in counts)}
+    same = {(plain(each), each["claim"]): each for each in old}
+    counts = [Counter(map(plain, verdicts)) for verdicts in (old, new)]
+    only = {plain(each): each for each in old if all(count[plain(each)] == 1 for count in counts)}
     for each in new:
-        was = same.get((each["test"], each["claim"])) or only.get(each["test"])
+        was = same.get((plain(each), each["claim"])) or only.get(plain(each))
         if was is not None:
             yield was, each
 

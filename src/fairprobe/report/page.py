@@ -16,7 +16,7 @@ import jinja2
 from markupsafe import Markup, escape
 
 from fairprobe.report import blessed, filters
-from fairprobe.report.anchors import SECTIONS, Places
+from fairprobe.report.anchors import SECTIONS, Places, plain
 from fairprobe.report.differences import Sample, pairs
 from fairprobe.report.expectation import (
     BY_URGENCY,
@@ -84,7 +84,10 @@ def _view(raw: Record) -> dict[str, Any]:
         for place, held in (("blessed", raw["blessed"]), ("previous", raw["previous"]), ("frontier", panels))
         if not held
     }
-    places_of = {(each.raw["test"], each.raw["claim"]): each.anchor for each in shown}
+    # a baseline knows a test without its candidate
+    places_of = {
+        (name, each.raw["claim"]): each.anchor for each in shown for name in (each.raw["test"], plain(each.raw))
+    }
     tally = ", ".join(f"{n} {outcome}" for outcome, n in Counter(each.outcome for each in shown).items())
     return {
         "raw": raw,

@@ -14,6 +14,8 @@ import fastjsonschema
 from fairprobe import __version__
 from fairprobe.errors import FairprobeError
 
+CANDIDATES = "candidates.json"
+"""What lies in the folder of a run of several candidates, each of which has a folder there."""
 SCHEMA = 1
 """The number that is raised when a reader of older files would misread a newer one."""
 
@@ -31,6 +33,10 @@ def load(path: Path) -> dict[str, Any]:
             raise FairprobeError(msg)
         return dict(checker()(results))
     except OSError as error:
+        beside = sorted(each.parent for each in file.parent.glob("*/results.json"))
+        if (file.parent / CANDIDATES).is_file() and beside:
+            msg = f"{file.parent} is a run of several candidates; name one: {', '.join(map(str, beside))}"
+            raise FairprobeError(msg) from error
         msg = f"{file} cannot be read: {error.strerror or error}. Name the folder of a run, or its results.json."
     except (ValueError, RecursionError) as error:
         msg = f"{file} is no results.json of fairprobe: {error}. Name the folder of a run, or its results.json."

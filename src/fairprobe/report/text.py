@@ -35,6 +35,8 @@ def failure(entry: Mapping[str, Any], page: str) -> str:
     lines = [_headline(entry), *_groups(entry), *_guards(entry), *_made_of(entry)]
     if early := stopping(entry):
         lines.append(f"  {early}")
+        if entry["outcome"] == "inconclusive" and not any(group.get("unasked") for group in entry["groups"]):
+            lines.append("  all were asked: --fairprobe-stop=full judges these answers more sharply, and asks nothing")
     elif entry["outcome"] == "inconclusive":
         lines.append(_needed(entry))
     lines += _counterexamples(entry)

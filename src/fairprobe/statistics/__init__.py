@@ -24,7 +24,7 @@ from fairprobe.statistics.multiplicity import benjamini_hochberg, holm
 from fairprobe.statistics.power import POWER, Power, power
 from fairprobe.statistics.rates import clopper_pearson, korn_graubard, wilson
 from fairprobe.statistics.score_tests import miettinen_nurminen, tango
-from fairprobe.statistics.sequential import Course, Stopped, confidence_sequence, evidence, stopped
+from fairprobe.statistics.sequential import Course, Stopped, confidence_sequence, evidence, passes_below, stopped
 
 __all__ = [
     "POWER",
@@ -56,6 +56,7 @@ __all__ = [
     "korn_graubard",
     "limits",
     "miettinen_nurminen",
+    "passes_below",
     "power",
     "rank_correlation",
     "ratio_of_sums",

@@ -162,8 +162,8 @@ def _limits(estimates: Estimates, asked: Asked, tested: Tested, shown: Shown, al
         # the ratio falls as its contrasts rise, so it is told from here on by its negative
         lower, upper = (-limit for limit in _ratio_limits(estimates, alpha, shown.tail))
         threshold = -asked.bound
-    lower = _side(lower, threshold, not shown.p_above < alpha)
-    upper = _side(upper, threshold, shown.p_below < alpha)
+    lower = side(lower, threshold, not shown.p_above < alpha)
+    upper = side(upper, threshold, shown.p_below < alpha)
     if asked.question != "ratio":
         # after the bound's side is settled: a limit beside a bound at the end of the range stays inside, too
         lower, upper = (float(each) for each in np.clip((lower, upper), *_ends(estimates, asked)))
@@ -171,7 +171,7 @@ def _limits(estimates: Estimates, asked: Asked, tested: Tested, shown: Shown, al
     return (-upper, -lower) if turned else (lower, upper)
 
 
-def _side(limit: float, bound: float, below: bool) -> float:
+def side(limit: float, bound: float, below: bool) -> float:
     """The limit, on the side of the bound that its p-value says: rounding must not part the two."""
     if bool(limit < bound) == below:
         return float(limit)

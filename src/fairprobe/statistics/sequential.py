@@ -6,7 +6,8 @@ an e-value. It reaches 1/alpha with a probability of at most alpha if the contra
 looks.
 
 Of a benchmark it is known which clusters are left, so that their mean at the threshold moves with every answer (without
-replacement); of samples like these it does not (iid).
+replacement); of samples like these it does not (iid). These are samples of clusters of such sizes: few that are very
+large, and unlike the others, are not seen before they come.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fairprobe.statistics.contrasts import Asked, Contrasts, Tested, as_contrasts, value_of
-from fairprobe.statistics.decision import Decision
+from fairprobe.statistics.decision import Decision, side
 from fairprobe.statistics.estimates import BoolArray, FloatArray, IntArray
 from fairprobe.statistics.inversion import crossing
 
@@ -170,14 +171,17 @@ def stopped(course: Course, asked: Asked, alpha: float) -> Stopped:
     """What is decided of a question by what is known so far. The value is that of what was asked."""
     held = evidence(course, asked)
     for_pass, for_fail = (held.all_below, held.above) if passes_below(asked) else (held.above, held.all_below)
-    needed, (low, high) = -np.log(alpha), confidence_sequence(course, asked, alpha)
+    passed, failed = (each >= -np.log(alpha) for each in (for_pass, for_fail))
+    shown_below, shown_above = (passed, failed) if asked.less else (failed, passed)
+    low, high = confidence_sequence(course, asked, alpha)
     between = None if asked.question == "overall" else held.tested.between
     drawn = "of these very samples, without replacement" if course.finite else "of samples like these"
     decision = Decision(
-        outcome="fail" if for_fail >= needed else "pass" if for_pass >= needed else "inconclusive",
+        outcome="fail" if failed else "pass" if passed else "inconclusive",
         value=value_of(course.means, asked, held.tested.between),
-        low=low,
-        high=high,
+        # limits are found to a tolerance, and must not say otherwise than the verdict
+        low=side(low, asked.bound, not shown_above),
+        high=side(high, asked.bound, shown_below),
         between=between,
         p_value_pass=float(np.exp(-max(for_pass, 0.0))),
         p_value_fail=float(np.exp(-max(for_fail, 0.0))),
