@@ -83,12 +83,15 @@ def judged(
 
 
 def rows_of(folder: Path, asked: Sequence[Choose]) -> int:
-    """The tokens of every option behind its prompt, the last one left out: what lm-eval gives its model."""
+    """The tokens of every option behind its prompt, the last one left out: what lm-eval gives its model.
+
+    Options of one token have the same row, which it runs once.
+    """
     from transformers import AutoTokenizer
 
     tokenizer: Any = AutoTokenizer.from_pretrained(folder)
     texts = [f"{each.prompt.text} {option}" for each in asked for option in each.options]
-    return sum(len(ids) - 1 for ids in tokenizer(texts)["input_ids"])
+    return sum(map(len, {tuple(ids[:-1]) for ids in tokenizer(texts)["input_ids"]}))
 
 
 def by_lm_eval(peer: Path, folder: Path, asked: Sequence[Choose]) -> int:
