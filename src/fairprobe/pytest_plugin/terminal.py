@@ -55,11 +55,10 @@ def lines(reporter: pytest.TerminalReporter) -> None:
     from fairprobe import report
     from fairprobe.pytest_plugin.console import console
 
-    if len(record.results) > 1:
+    if len(record.results) > 1 and reporter.config.get_verbosity() >= 0:
         reporter.write_sep("=", "fairprobe: candidates")
-        if reporter.config.get_verbosity() >= 0:
-            console(reporter.config).print(report.candidate_table(record.results))
-            reporter.write_line("")
+        console(reporter.config).print(report.candidate_table(record.results))
+        reporter.write_line("")
     for line in record.messages:
         reporter.write_line(line)
     if record.page is not None:
