@@ -91,7 +91,7 @@ class Stopping:
         """Whether betting on the best answers would come to a pass; of a benchmark all that is asked decides."""
         whole = replace(self, known=np.full(len(self.known), len(self.weights)))
         asked = asked_of(self.expectation, self.planned)
-        held = statistics.evidence(whole._course(self._answered(best)), asked)
+        held = statistics.Evidence(whole._course(self._answered(best)), asked)
         came = held.all_below if statistics.passes_below(asked) else held.above
         return self.finite or came >= -math.log(self._alpha)
 
@@ -156,9 +156,9 @@ class Stopping:
             return None
         if not self._has_enough:
             return self.further()
-        held = statistics.evidence(self._course(self._answered(look)), asked_of(self.expectation, self.planned))
+        held = statistics.Evidence(self._course(self._answered(look)), asked_of(self.expectation, self.planned))
         if held.strongest < -math.log(self._alpha):
-            return self.further(held.unsettled(len(self.known), self._alpha))
+            return self.further(held.unsettled(self._alpha))
         # a guard that contradicts is heard out: it may be one of the few that are shown by chance
         return self.further() if self.judge(look).outcome == "invalid" else None
 

@@ -24,7 +24,7 @@ from fairprobe.statistics.multiplicity import benjamini_hochberg, holm
 from fairprobe.statistics.power import POWER, Power, power
 from fairprobe.statistics.rates import clopper_pearson, korn_graubard, wilson
 from fairprobe.statistics.score_tests import miettinen_nurminen, tango
-from fairprobe.statistics.sequential import Course, Stopped, confidence_sequence, evidence, passes_below, stopped
+from fairprobe.statistics.sequential import Course, Evidence, Stopped, confidence_sequence, passes_below, stopped
 
 __all__ = [
     "POWER",
@@ -33,6 +33,7 @@ __all__ = [
     "Course",
     "Decision",
     "Estimates",
+    "Evidence",
     "Outcome",
     "Power",
     "Question",
@@ -48,7 +49,6 @@ __all__ = [
     "divide",
     "enough_clusters",
     "estimate",
-    "evidence",
     "holm",
     "indexed",
     "interval",

@@ -98,15 +98,42 @@ class Course:
         return heard
 
 
-class Evidence(NamedTuple):
-    """What the stakes have come to, as logarithms of e-values. They never fall, since one may look at any time."""
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What stakes on a question's two claims have come to, by what is known so far, as logarithms of e-values.
 
-    tested: Tested
-    contrasts: Contrasts
-    below: FloatArray
-    """(K,) against each contrast's reaching the threshold."""
-    above: float
-    """Against all of them lying below it."""
+    They never fall, since one may look at any time.
+    """
+
+    course: Course
+    asked: Asked
+
+    @cached_property
+    def tested(self) -> Tested:
+        """The contrasts and their threshold."""
+        return as_contrasts(np.nan_to_num(self.course.means, nan=self.course.low), self.asked)
+
+    @cached_property
+    def contrasts(self) -> Contrasts:
+        """(K,) each by itself, both ways where it counts either way."""
+        return self.tested.contrasts.both_ways() if self.tested.mirrored else self.tested.contrasts
+
+    @cached_property
+    def below(self) -> FloatArray:
+        """(K,) against each contrast's reaching the threshold."""
+        paths = _paths(self.course, self.contrasts, self.tested.threshold, exact=not self._equal_is_above)
+        return np.concatenate([each.max(axis=1) for each in paths])
+
+    @cached_property
+    def above(self) -> float:
+        """Against all of them lying below it."""
+        # that one reaches a threshold is that its negative does not lie above the threshold's
+        negative = self.contrasts._replace(plus=-self.contrasts.plus, minus=-self.contrasts.minus)
+        together = np.full(len(self.course.weights), -np.inf)
+        for paths in _paths(self.course, negative, -self.tested.threshold, exact=self._equal_is_above):
+            # an average of e-processes is one, if it is of one moment
+            together = np.logaddexp(together, np.logaddexp.reduce(paths, axis=0))
+        return float(together.max() - np.log(len(self.contrasts.first)))
 
     @property
     def all_below(self) -> float:
@@ -118,11 +145,15 @@ class Evidence(NamedTuple):
         """Of the two claims."""
         return max(self.all_below, self.above)
 
-    def unsettled(self, groups: int, alpha: float) -> BoolArray:
+    def unsettled(self, alpha: float) -> BoolArray:
         """(G,) the groups that some contrast reads which is not shown to lie below the threshold."""
-        held, still = np.zeros(groups, dtype=np.bool_), self.below < -np.log(alpha)
+        held, still = np.zeros(len(self.course.total), dtype=np.bool_), self.below < -np.log(alpha)
         held[self.contrasts.first[still]] = held[self.contrasts.second[still]] = True
         return held
+
+    @property
+    def _equal_is_above(self) -> bool:
+        return passes_below(self.asked) != (self.asked.comparison in {"<=", ">="})
 
 
 class Stopped(NamedTuple):
@@ -133,21 +164,6 @@ class Stopped(NamedTuple):
     for_fail: float
 
 
-def evidence(course: Course, asked: Asked) -> Evidence:
-    """The e-values of a question's two claims at its bound, by what is known so far."""
-    tested = as_contrasts(np.nan_to_num(course.means, nan=course.low), asked)
-    contrasts = tested.contrasts.both_ways() if tested.mirrored else tested.contrasts
-    # that it reaches a threshold is that its negative does not lie above the threshold's
-    negative = contrasts._replace(plus=-contrasts.plus, minus=-contrasts.minus)
-    equal_is_above = passes_below(asked) != (asked.comparison in {"<=", ">="})
-    below = [paths.max(axis=1) for paths in _paths(course, contrasts, tested.threshold, exact=not equal_is_above)]
-    together = np.full(len(course.weights), -np.inf)
-    for paths in _paths(course, negative, -tested.threshold, exact=equal_is_above):
-        # an average of e-processes is one, if it is of one moment
-        together = np.logaddexp(together, np.logaddexp.reduce(paths, axis=0))
-    return Evidence(tested, contrasts, np.concatenate(below), float(together.max() - np.log(len(contrasts.first))))
-
-
 def confidence_sequence(course: Course, asked: Asked, alpha: float) -> tuple[float, float]:
     """What the question's value is shown to lie above, and below, each with a probability of at least 1 - alpha.
 
@@ -156,7 +172,7 @@ def confidence_sequence(course: Course, asked: Asked, alpha: float) -> tuple[flo
     needed, ends = -np.log(alpha), asked.ends(course.low, course.high)
 
     def margin(bound: float, below: bool) -> float:
-        held = evidence(course, asked._replace(bound=bound))
+        held = Evidence(course, asked._replace(bound=bound))
         return float(np.clip((held.all_below if below else held.above) - needed, -1e3, 1e3))
 
     # contrasts below their threshold mean a value above the bound of a floor or a ratio
@@ -169,7 +185,7 @@ def confidence_sequence(course: Course, asked: Asked, alpha: float) -> tuple[flo
 
 def stopped(course: Course, asked: Asked, alpha: float) -> Stopped:
     """What is decided of a question by what is known so far. The value is that of what was asked."""
-    held = evidence(course, asked)
+    held = Evidence(course, asked)
     for_pass, for_fail = (held.all_below, held.above) if passes_below(asked) else (held.above, held.all_below)
     passed, failed = (each >= -np.log(alpha) for each in (for_pass, for_fail))
     shown_below, shown_above = (passed, failed) if asked.less else (failed, passed)
