@@ -47,7 +47,7 @@ def test_a_given_option_wins_over_the_profile_and_the_profile_over_the_ini_file(
     pytester.makeini("[pytest]\nfairprobe_profile = smoke\nfairprobe_limit = 20\nfairprobe_confidence = 0.8\n")
     pytester.runpytest_inprocess(RECORDED, "--fairprobe-confidence=0.9")
     [verdict] = results()["verdicts"]
-    assert (verdict["samples"], verdict["confidence"], verdict["mode"]) == (200, 0.9, "alarm")
+    assert (verdict["samples"], verdict["confidence"], verdict["mode"]) == (400, 0.9, "alarm")
 
 
 def test_a_profile_with_an_unknown_setting_is_refused(pytester, recorded_suite):
