@@ -26,7 +26,7 @@ import numpy as np
 from fairprobe import Generation, accuracy
 from fairprobe.expressions import Expectation, Scope
 from fairprobe.metrics import Look, Role
-from fairprobe.power import planned
+from fairprobe.power import favourable, planned
 from fairprobe.session import Session
 from fairprobe.settings import Settings
 from fairprobe.stopping import Stopping
@@ -106,11 +106,11 @@ def played(
     expectation: Expectation, samples: Mapping[Task, object], look: Look, defaults: Defaults
 ) -> tuple[str, float]:
     """The verdict on an expectation that is asked until it is settled, and the share of its samples that was asked."""
-    start = Stopping.of(expectation, planned(expectation.question, samples), defaults)
-    stopping = start.further()
-    while not stopping.is_settled:
-        stopping = stopping.after(partly(stopping, look))
-    compared = start.places >= 0
+    best = favourable(expectation, samples)
+    stopping = Stopping.of(expectation, planned(expectation.question, samples), defaults, best).further()
+    while (after := stopping.after(partly(stopping, look))) is not None:
+        stopping = after
+    compared = stopping.places >= 0
     return stopping.judge(partly(stopping, look)).outcome, float(stopping.asked[compared].mean())
 
 

@@ -131,6 +131,12 @@ def test_limits_lie_beyond_the_bound_iff_the_stakes_say_so(seed, comparison, que
         assert high >= bound - near
 
 
+def test_an_e_value_that_no_number_holds_is_large_and_not_certain():
+    told = stopped(heard(np.zeros((6000, 1)), 5000, finite=False), Asked("overall", "<", 0.95), 0.05)
+    assert told.decision.outcome == "pass"
+    assert 1e300 < told.for_pass < np.inf
+
+
 def test_limits_of_a_benchmark_come_together_at_its_value():
     values = seeded(2, 100, 3)
     gap = abs(np.diff(values.mean(axis=0))[0])

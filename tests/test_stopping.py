@@ -12,10 +12,16 @@ from answers import clues, right
 from fairprobe import Generation, Recorded, Reward, accuracy, mean, reward, scorers, valid_rate, vendi
 from fairprobe.plan import needs
 from fairprobe.power import favourable, planned
-from fairprobe.stopping import LEAST, LOOKS, Stopping, asked_whole
+from fairprobe.stopping import LEAST, LOOKS, Stopping, begin
 from fairprobe.verdict import Defaults, judge
 
 BENCHMARK = Defaults(scope="benchmark")
+
+
+def asked_whole(*begun):
+    """Why an expectation is asked whole."""
+    start = begin(*begun)
+    return start if isinstance(start, str) else start.asked_whole
 
 
 def shuffled(count, of, seed=0):

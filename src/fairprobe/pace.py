@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
-import os
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from fairprobe import cache
 from fairprobe.store import Origin
 
 NAME = "pace.json"
@@ -38,25 +37,17 @@ class Pace:
 
 def read(file: Path, origin: Origin) -> Pace | None:
     """The pace of a checkpoint with an engine; None where it was not asked, or where the file cannot be read."""
-    with suppress(OSError, ValueError, TypeError, KeyError):
-        pace = Pace(**json.loads(file.read_text(encoding="utf-8"))[_key(origin)])
+    with suppress(TypeError, KeyError):
+        pace = Pace(**cache.read(file)[_key(origin)])
         if pace.requests > 0 and pace.tokens >= 0 and 0 < pace.seconds < math.inf:
             return pace
     return None
 
 
 def keep(file: Path, origin: Origin, pace: Pace) -> None:
-    """Remember a pace, in place of an earlier one. Where it cannot be written, less is known next time."""
-    if pace.requests < LEAST:
-        return
-    known = {}
-    with suppress(OSError, ValueError, TypeError):
-        # what cannot be read is written anew
-        known = dict(json.loads(file.read_text(encoding="utf-8")))
-    with suppress(OSError):
-        part = file.with_name(f"{file.name}.{os.getpid()}")
-        part.write_text(json.dumps({**known, _key(origin): asdict(pace)}, indent=1), encoding="utf-8")
-        part.replace(file)
+    """Remember a pace, in place of an earlier one."""
+    if pace.requests >= LEAST:
+        cache.keep(file, {**cache.read(file), _key(origin): asdict(pace)})
 
 
 def _key(origin: Origin) -> str:

@@ -39,7 +39,7 @@ from fairprobe.requests import (
     Response,
 )
 from fairprobe.settings import Counts, Seat, Settings
-from fairprobe.stopping import FEW, Stopping, asked_whole
+from fairprobe.stopping import Stopping, begin
 from fairprobe.store import Origin, Store
 from fairprobe.tasks import Asking, Followed, Labelled, Outcomes, Recorded, Samples, Scoring, Task, spent
 from fairprobe.verdict import Verdict, judge, searched
@@ -87,6 +87,7 @@ class Session:
         self._outcomes: dict[tuple[Task, Role], Outcomes] = {}
         self._looked: dict[tuple[Task, Role], None] = {}
         self._labelled: dict[Task, Mapping[str, Labelled]] = {}
+        self._starts: dict[Expectation, Stopping | str] = {}
         self._stoppings: dict[Expectation, Stopping] = {}
         self._whole: set[planning.Need] = set()
         self._loaded: Seat | None = None
@@ -259,9 +260,8 @@ class Session:
 
     def asked_whole(self, expectation: Expectation) -> str | None:
         """Why an expectation that was checked is asked whole, whatever is answered; None if it may stop early."""
-        samples = self.tasks
-        best = favourable(expectation, samples)
-        return asked_whole(expectation, planned(expectation.question, samples), self.settings.defaults, best)
+        begun = self._begun(expectation)
+        return begun if isinstance(begun, str) else begun.asked_whole
 
     def respond(self, role: Role, requests: Sequence[Request]) -> list[Response]:
         """The responses to these requests, in their order; `by_tests` counts what they cost."""
@@ -446,16 +446,19 @@ class Session:
         return replace(outcomes, labelled=self._labelled[task])
 
     def _early(self, expectations: Iterable[Expectation]) -> dict[Expectation, Stopping]:
-        """Those that stop asking when they are decided, before anything is asked for them."""
+        """Those that are asked in order, before anything is asked for them."""
         if self.settings.stop == "full":
             return {}
-        defaults, samples = self.settings.defaults, self.tasks
-        # of few clusters what is compared is asked, and no more of its task
-        return {
-            each: Stopping.of(each, planned(each.question, samples), defaults, favourable(each, samples))
-            for each in expectations
-            if self.asked_whole(each) in {None, FEW}
-        }
+        begun = {each: self._begun(each) for each in expectations}
+        return {each: stopping for each, stopping in begun.items() if isinstance(stopping, Stopping)}
+
+    def _begun(self, expectation: Expectation) -> Stopping | str:
+        """The start of an expectation that is asked in order, or why it is not; told of the plan and asked by it."""
+        if expectation not in self._starts:
+            samples = self.tasks
+            by_groups, best = planned(expectation.question, samples), favourable(expectation, samples)
+            self._starts[expectation] = begin(expectation, by_groups, self.settings.defaults, best)
+        return self._starts[expectation]
 
     def _ask_until_decided(self, early: Mapping[Expectation, Stopping], counts: Counts) -> None:
         """Ask the next samples of all that are not decided, look at the answers, and go on with the rest."""

@@ -25,13 +25,12 @@ LOOKS = 20
 """How often it is asked whether what is known decides: after every twentieth of the clusters."""
 LEAST = 50
 """Clusters of every group without which nothing is decided before the end: guards would see too little."""
-FEW = "of too few clusters to stop early"
 
 
-def asked_whole(  # noqa: PLR0911 - a reason each
+def begin(  # noqa: PLR0911 - a reason each
     expectation: Expectation, planned: Grouped, defaults: Defaults, best: Look | None
-) -> str | None:
-    """Why an expectation is asked whole whatever is answered; None if it may stop early.
+) -> Stopping | str:
+    """An expectation that is asked in order, before anything is; or why it is not, but with all of its tasks' samples.
 
     `planned` are its samples by groups, `best` the answers that speak most for it, where these are known.
     """
@@ -51,19 +50,12 @@ def asked_whole(  # noqa: PLR0911 - a reason each
         return "unbounded"
     if planned.drawn and Claim.of(expectation.terms, defaults).scope == "benchmark":
         return "of these samples, with answers that are drawn"
-    return None if Stopping.of(expectation, planned, defaults, best).may_stop else FEW
+    return Stopping.of(expectation, planned, defaults, best)
 
 
 def _is_asked_in_rounds(measure: Measure) -> bool:
     task = measure.task
     return isinstance(task, Followed | Relational) or (isinstance(task, Scoring) and bool(task.is_judged))
-
-
-def _fewest(planned: Grouped) -> int:
-    """How many clusters the smallest group has."""
-    values, at = planned.values[0], planned.index[0]
-    cluster = values.parts[0].outcomes.samples.cluster
-    return min(len(set(cluster[values.kept & (at == place)])) for place in range(len(planned.labels)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +77,13 @@ class Stopping:
     def of(cls, expectation: Expectation, planned: Grouped, defaults: Defaults, best: Look | None) -> Stopping:
         """Before anything is asked. `best` are the answers that speak most for it, where these are known."""
         start = cls(expectation, defaults, planned, np.zeros(len(planned.labels), dtype=np.int64))
-        return replace(start, may_stop=_fewest(planned) >= LEAST and (best is None or start._could_pass(best)))
+        enough = (start.weights > 0).sum(axis=0).min() >= LEAST
+        return replace(start, may_stop=bool(enough and (best is None or start._could_pass(best))))
+
+    @property
+    def asked_whole(self) -> str | None:
+        """Why all of it is asked whatever is answered; None if it may stop early."""
+        return None if self.may_stop else "of too few clusters to stop early"
 
     def _could_pass(self, best: Look) -> bool:
         """Whether betting on the best answers would come to a pass; of a benchmark all that is asked decides."""

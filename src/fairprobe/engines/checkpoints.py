@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import re
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar
 
+from fairprobe import cache as kept
 from fairprobe.errors import EngineError, NoCheckpoint
 
 CONFIG_FILES = ("config.json", "generation_config.json", "1_Pooling/config.json")
@@ -374,7 +374,8 @@ def _matching(folder: Path, patterns: tuple[str, ...]) -> Iterator[tuple[str, Pa
 
 
 def _fingerprint(files: list[tuple[str, Path]], cache: Path | None) -> str:
-    known = _known(cache)
+    # an entry of another shape is none
+    known = {key: entry for key, entry in (kept.read(cache) if cache else {}).items() if isinstance(entry, list)}
     seen: dict[str, list[object]] = {}
     lines = []
     for name, path in sorted(files):
@@ -389,7 +390,7 @@ def _fingerprint(files: list[tuple[str, Path]], cache: Path | None) -> str:
             seen[key] = [*stamp, digest]
         lines.append(f"{name}\0{digest}\n")
     if cache and any(known.get(key) != entry for key, entry in seen.items()):
-        _keep(cache, {**known, **seen})
+        kept.keep(cache, {**known, **seen})
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
@@ -401,26 +402,3 @@ def _stamp(path: Path) -> list[object]:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _known(cache: Path | None) -> dict[str, list[object]]:
-    # a cache that cannot be read is an empty one
-    with contextlib.suppress(OSError, ValueError):
-        content = json.loads(cache.read_text(encoding="utf-8")) if cache else {}
-        if isinstance(content, dict):
-            return {key: entry for key, entry in content.items() if isinstance(entry, list)}
-    return {}
-
-
-def _keep(cache: Path, entries: Mapping[str, list[object]]) -> None:
-    # neither a full disk nor a folder that is read-only stops a run: it hashes again next time
-    with contextlib.suppress(OSError):
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=cache.parent, prefix=cache.name, suffix=".part")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(entries, file)
-            Path(name).replace(cache)
-        except OSError:
-            Path(name).unlink(missing_ok=True)
-            raise

@@ -123,7 +123,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture(scope="session")
 def model(request: pytest.FixtureRequest, pytestconfig: pytest.Config) -> Model:
     """The checkpoint under test, for tests that ask it themselves: `model.generate(["…"])`."""
-    return Record.of(pytestconfig).run(candidates.chosen(request)).role("model")
+    return Record.of(pytestconfig).run(getattr(request, "param", None)).role("model")
 
 
 @pytest.fixture(scope="session")

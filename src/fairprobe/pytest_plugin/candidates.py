@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 
@@ -19,64 +19,65 @@ class Candidate(NamedTuple):
     spec: str
 
 
-def candidates(config: pytest.Config) -> list[Candidate]:
-    """Every model of a run. Raises `pytest.UsageError` for two of one name."""
-    from fairprobe.engines.checkpoints import short_name
+_NAMED = pytest.StashKey[list[Candidate]]()
 
-    named = [Candidate(_plain(short_name(spec)), spec) for spec in options.several(config, "model")]
-    twice = next((name for name, count in Counter(each.name for each in named).items() if count > 1), None)
-    if twice is not None:
-        specs = ", ".join(each.spec for each in named if each.name == twice)
-        msg = f"--model: {specs} are both called {twice}, and tests are told apart by it; rename one of the folders"
-        raise pytest.UsageError(msg)
-    return named
+
+def named(config: pytest.Config) -> list[Candidate]:
+    """Every model of a run. Raises `pytest.UsageError` for two of one name."""
+    if _NAMED not in config.stash:
+        from fairprobe.engines.checkpoints import short_name
+
+        found = [Candidate(_plain(short_name(spec)), spec) for spec in options.several(config, "model")]
+        twice = next((name for name, count in Counter(each.name for each in found).items() if count > 1), None)
+        if twice is not None:
+            specs = ", ".join(each.spec for each in found if each.name == twice)
+            msg = f"--model: {specs} are both called {twice}, and tests are told apart by it; rename one of the folders"
+            raise pytest.UsageError(msg)
+        config.stash[_NAMED] = found
+    return config.stash[_NAMED]
 
 
 def check(config: pytest.Config) -> None:
     """Raise `pytest.UsageError` for two models of one name, before anything is collected."""
     if len(config.getoption("fairprobe_model") or ()) > 1:
-        candidates(config)
+        named(config)
 
 
-def rivals(config: pytest.Config) -> list[Candidate]:
-    """The models of a run that judges more than one."""
-    if len(options.several(config, "model")) < 2:
-        return []
-    return candidates(config)
+def candidates(config: pytest.Config) -> list[Candidate]:
+    """The models of a run that judges more than one; none of any other."""
+    return named(config) if len(options.several(config, "model")) > 1 else []
 
 
 def first(config: pytest.Config) -> Candidate | None:
     """The first of several; None where a run judges one model."""
-    return next(iter(rivals(config)), None)
+    return next(iter(candidates(config)), None)
+
+
+def told(item: pytest.Item) -> Candidate | None:
+    """The candidate that a test says it is about, by itself or by the fixture `model`."""
+    held = getattr(item, "candidate", None) or getattr(getattr(item, "callspec", None), "params", {}).get("model")
+    return held if isinstance(held, Candidate) else None
 
 
 def candidate_of(item: pytest.Item) -> Candidate | None:
     """Whom a test is about; None where a run judges one model. Raises `NoCheckpoint` where it does not say."""
-    held = getattr(item, "candidate", None) or getattr(item, "callspec", None)
-    found = held if isinstance(held, Candidate) else getattr(held, "params", {}).get("model")
-    if isinstance(found, Candidate):
-        return found
-    if several := rivals(item.config):
+    found, several = told(item), candidates(item.config)
+    if found is None and several:
         names = ", ".join(each.name for each in several)
         msg = (
             f"{item.nodeid} asks a model, and this run judges {names}: state it at module level, or let the test take "
             "the fixture `model`"
         )
         raise NoCheckpoint(msg)
-    return None
+    return found
 
 
 def parametrize(metafunc: pytest.Metafunc) -> None:
     """Run a test that takes our fixture `model` once for each."""
-    several = rivals(metafunc.config)
+    several = candidates(metafunc.config)
     held = metafunc._arg2fixturedefs.get("model", ())
     if several and "model" in metafunc.fixturenames and held and held[-1].func.__module__ == __package__:
         metafunc.parametrize("model", several, indirect=True, ids=[each.name for each in several], scope="session")
-
-
-def chosen(request: Any) -> Candidate | None:
-    """The candidate that a fixture is made for."""
-    return getattr(request, "param", None)
 
 
 def called(case: str, candidate: Candidate | None) -> str:

@@ -17,7 +17,7 @@ import pytest
 from fairprobe.errors import BadExpectation, FairprobeError, NotShown
 from fairprobe.judging import judge_now
 from fairprobe.pytest_plugin import gaps
-from fairprobe.pytest_plugin.candidates import Candidate, called, rivals
+from fairprobe.pytest_plugin.candidates import Candidate, called, candidates
 from fairprobe.pytest_plugin.record import Record
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def collect(collector: pytest.Collector, name: str, obj: object) -> Any:
         except BadExpectation as error:
             msg = f"{collector.nodeid}: {name}{case}: {error}"
             raise collector.CollectError(msg) from None
-    among: list[Candidate | None] = [*rivals(collector.config)] or [None]
+    among: list[Candidate | None] = [*candidates(collector.config)] or [None]
     return [
         ExpectationItem.from_parent(
             collector, name=name + called(case, candidate), expectation=expectation, variable=name, candidate=candidate

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pytest
 
 from fairprobe.errors import FairprobeError
-from fairprobe.pytest_plugin.candidates import Candidate, candidate_of, first, rivals
+from fairprobe.pytest_plugin.candidates import Candidate, candidate_of, candidates, first, told
 from fairprobe.pytest_plugin.folder import folder_of, report_folder
 from fairprobe.pytest_plugin.options import AUDIT_JSON, asks_nothing, audits, several
 from fairprobe.pytest_plugin.workers import Controller, is_worker, leave_facts, leave_plan
@@ -109,8 +109,8 @@ class Record:
         items[:] = [item for item in items if item not in reasons]
         self.config.hook.pytest_deselected(items=list(reasons))
         if all(item in reasons for item in _expectations(mine) or mine):
-            why = self._why
-            msg = f"fairprobe: no expectation is left with --model={', '.join(several(self.config, 'model'))}: {why}"
+            models = ", ".join(several(self.config, "model"))
+            msg = f"fairprobe: no expectation is left with --model={models}: {self._why}"
             raise pytest.UsageError("\n".join([msg, *self._unrecorded]))
 
     def _unanswerable(self, item: Any) -> str | None:
@@ -205,7 +205,7 @@ class Record:
         from fairprobe.pytest_plugin.facts import merged
 
         interrupted = session.exitstatus in {pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR}
-        competing = rivals(self.config)
+        competing = candidates(self.config)
         among: list[Candidate | None] = [*competing] or [None]
         whose = [each for each in among if any(_called(each) in facts for facts in found)]
         for candidate in whose:
@@ -256,8 +256,7 @@ class Record:
     def _deselected_line(self) -> list[str]:
         if not self.deselected:
             return []
-        counted = self._why
-        return [f"fairprobe: deselected {counted}", *(f"fairprobe: {each}" for each in self._unrecorded)]
+        return [f"fairprobe: deselected {self._why}", *(f"fairprobe: {each}" for each in self._unrecorded)]
 
     @property
     def _why(self) -> str:
@@ -286,8 +285,7 @@ def _called(candidate: Candidate | None) -> str:
 
 def _about(item: pytest.Item) -> str:
     """The name of the candidate that a test is about; nothing where a run judges one model."""
-    candidate = getattr(item, "candidate", None) or getattr(getattr(item, "callspec", None), "params", {}).get("model")
-    return _called(candidate if isinstance(candidate, Candidate) else None)
+    return _called(told(item))
 
 
 def _expectations(items: Sequence[pytest.Item]) -> list[Any]:

@@ -22,7 +22,7 @@ from fairprobe.metrics import Role
 from fairprobe.pace import duration
 from fairprobe.plan import Plan
 from fairprobe.pytest_plugin import options
-from fairprobe.pytest_plugin.candidates import Candidate, candidates
+from fairprobe.pytest_plugin.candidates import Candidate, named
 from fairprobe.pytest_plugin.console import console
 from fairprobe.pytest_plugin.folder import folder_of
 from fairprobe.pytest_plugin.workers import is_worker
@@ -269,7 +269,7 @@ def settings_of(config: pytest.Config, candidate: Candidate | None = None, since
     """The session's settings, from the options of this run; the baseline is the checkpoint that `since` names."""
     baseline = options.single(config, "baseline")
     if since is not None:
-        there = [*candidates(config), *([Candidate(short_name(baseline), baseline)] if baseline else [])]
+        there = [*named(config), *([Candidate(short_name(baseline), baseline)] if baseline else [])]
         called = {each.spec for each in there if each.name == since}
         if len(called) > 1:
             msg = f"since={since!r} may be {' or '.join(sorted(called))}: rename one of the folders"

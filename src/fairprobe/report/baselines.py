@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import datetime
-from importlib.resources import files
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
-
-import fastjsonschema
 
 from fairprobe import __version__
 from fairprobe.errors import FairprobeError
@@ -24,6 +20,7 @@ from fairprobe.report.blessed import Since, blessed_lines
 from fairprobe.report.comparison import Run, same_claims
 from fairprobe.report.expectation import Record, known, label, name_of
 from fairprobe.report.files import whole
+from fairprobe.report.schema import checker
 
 NAME = "baseline.json"
 SCHEMA = 1
@@ -85,7 +82,7 @@ def read(file: Path) -> dict[str, Any]:
                 f"fairprobe {__version__}, which knows schemas up to {SCHEMA}: pip install --upgrade fairprobe"
             )
             raise FairprobeError(msg)
-        found = dict(_checker()(held))
+        found = dict(checker("baseline")(held))
         # what no schema says of a moment and of a claim
         if found["started"] is not None:
             datetime.fromisoformat(found["started"])
@@ -310,11 +307,3 @@ def _written(value: Any, indent: str = "") -> str:
 def _no_number(name: str) -> float:
     msg = f"{name} is no number"
     raise ValueError(msg)
-
-
-@functools.cache
-def _checker() -> Callable[[Any], Any]:
-    """Gives what fits the schema, and raises a ValueError that names the first place that does not."""
-    schema = json.loads(files("fairprobe.report").joinpath("baseline.schema.json").read_text(encoding="utf-8"))
-    compiled: Callable[[Any], Any] = fastjsonschema.compile(schema)
-    return compiled

@@ -11,14 +11,14 @@ from urllib.parse import quote
 from rich.table import Table
 from rich.text import Text
 
+from fairprobe.report import files
 from fairprobe.report.anchors import anchor, plain
 from fairprobe.report.expectation import Record, known, name_of
-from fairprobe.report.figures import number, places, within
-from fairprobe.report.files import whole, writing
+from fairprobe.report.files import writing
 from fairprobe.report.page import headline, page
 from fairprobe.report.printable import printable
 from fairprobe.report.schema import CANDIDATES
-from fairprobe.report.tables import STYLES, new_table
+from fairprobe.report.tables import STYLES, facts_of, new_table
 
 
 class Cell(NamedTuple):
@@ -33,13 +33,10 @@ class Cell(NamedTuple):
 def write_candidates(folder: Path, results: Sequence[Record]) -> Path:
     """Write `candidates.json` and the page that compares them; its path. Raises `FairprobeError` where it cannot."""
     with writing("the comparison of candidates", folder):
-        texts = {
+        files.write(folder, {
             CANDIDATES: json.dumps([*map(_told, results)], indent=1, ensure_ascii=False, allow_nan=False),
             "index.html": render_candidates(results),
-        }
-        for name, text in texts.items():
-            with whole(folder / name) as part:
-                part.write_text(text, encoding="utf-8")
+        })  # fmt: skip
     return folder / "index.html"
 
 
@@ -83,11 +80,9 @@ def candidate_table(results: Sequence[Record]) -> Table:
 
 
 def _cell(verdict: Record, results: Record) -> Cell:
-    decimals = places([verdict[name] for name in ("value", "low", "high", "bound")])
-    exactly = verdict["value"] is not None and verdict["low"] == verdict["value"] == verdict["high"]
-    limits = "exactly" if exactly else within(verdict["low"], verdict["high"], decimals)
+    facts = facts_of(verdict)
     place = f"{_page(results)}#{quote(anchor(verdict['test']))}"
-    return Cell(verdict["outcome"], number(verdict["value"], decimals), limits, place)
+    return Cell(verdict["outcome"], facts["value"], facts["shown within"], place)
 
 
 def _page(results: Record) -> str:

@@ -18,8 +18,9 @@ from fairprobe.diagnosis import diagnose
 from fairprobe.expressions import Expectation, measures
 from fairprobe.metrics import OF_CANDIDATES, Look, NoEvidence, chance, grouped, labelled, measured
 from fairprobe.relations import Counterexample
+from fairprobe.report import files
 from fairprobe.report.failures import failures
-from fairprobe.report.files import whole, writing
+from fairprobe.report.files import writing
 from fairprobe.report.frontier import axis
 from fairprobe.report.headings import heading
 from fairprobe.report.page import render
@@ -144,13 +145,10 @@ def _together(verdicts: Sequence[Entry]) -> list[str]:
 def write(folder: Path, results: Mapping[str, Any]) -> Path:
     """Write `results.json` and `index.html`; the page's path. Raises `FairprobeError` for a folder that refuses."""
     with writing("the report", folder):
-        texts = {
+        files.write(folder, {
             "results.json": json.dumps(results, indent=1, ensure_ascii=False, allow_nan=False),
             "index.html": render(results),
-        }
-        for name, text in texts.items():
-            with whole(folder / name) as part:
-                part.write_text(text, encoding="utf-8")
+        })  # fmt: skip
     return folder / "index.html"
 
 

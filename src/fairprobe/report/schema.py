@@ -44,8 +44,8 @@ def load(path: Path) -> dict[str, Any]:
 
 
 @functools.cache
-def checker() -> Callable[[Any], Any]:
+def checker(name: str = "results") -> Callable[[Any], Any]:
     """Gives what fits the schema, and raises a ValueError that names the first place that does not."""
-    schema = json.loads(files("fairprobe.report").joinpath("results.schema.json").read_text(encoding="utf-8"))
+    schema = json.loads(files("fairprobe.report").joinpath(f"{name}.schema.json").read_text(encoding="utf-8"))
     compiled: Callable[[Any], Any] = fastjsonschema.compile(schema)
     return compiled

@@ -31,6 +31,8 @@ BLOCK = 2_000_000
 TOLERANCE = 1e-4
 """Of limits."""
 NOTHING = 1e-9
+LARGEST = 700.0
+"""Logarithm of an e-value that a float still holds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,7 +208,12 @@ def stopped(course: Course, asked: Asked, alpha: float) -> Stopped:
         equal_groups=None,
         method=f"betting e-processes {drawn}, which hold whenever asking stops",
     )
-    return Stopped(decision, float(np.exp(for_pass)), float(np.exp(for_fail)))
+    return Stopped(decision, _e_value(for_pass), _e_value(for_fail))
+
+
+def _e_value(log: float) -> float:
+    """What a logarithm stands for: infinite where it is certain, else as large as a number can be."""
+    return float(np.exp(log if np.isinf(log) else min(log, LARGEST)))
 
 
 def passes_below(asked: Asked) -> bool:
